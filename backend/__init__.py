@@ -1,0 +1,1 @@
+"""Hearth: the self-hosted home of ComfyUI."""
