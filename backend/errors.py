@@ -17,7 +17,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import ClassVar, TypeAlias
 
-JSON: TypeAlias = "None | bool | int | float | str | list[JSON] | dict[str, JSON] | Mapping[str, JSON]"
+JSON: TypeAlias = "bool | int | float | str | list[JSON] | dict[str, JSON] | Mapping[str, JSON] | None"
 
 
 class HearthError(Exception):
@@ -33,9 +33,7 @@ class HearthError(Exception):
     status: ClassVar[int] = 500
     default_hint: ClassVar[str] = "Look at the log for the request id, and report it if it happens again."
 
-    def __init__(
-        self, message: str, *, hint: str | None = None, details: Mapping[str, JSON] | None = None
-    ) -> None:
+    def __init__(self, message: str, *, hint: str | None = None, details: Mapping[str, JSON] | None = None) -> None:
         super().__init__(message)
         self.message = message
         self.hint = self.default_hint if hint is None else hint

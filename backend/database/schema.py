@@ -17,8 +17,8 @@ from sqlalchemy.exc import OperationalError
 from backend.database.errors import DatabaseTooNew
 from backend.kit.atomic import fsync_directory
 
-HEAD = "0001_settings"
 _MIGRATIONS = Path(__file__).parent / "migrations"
+HEAD = max(script.stem for script in (_MIGRATIONS / "versions").glob("[0-9]*.py"))  # file name == revision id
 _KEEP_COPIES = 3
 
 

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Set
+from collections.abc import Mapping
+from collections.abc import Set as AbstractSet
 from enum import StrEnum
 from typing import Generic, TypeVar
 
@@ -20,7 +21,7 @@ class Lifecycle(Generic[S]):
         transitions: For each state the states it may move to. A state without an entry is final.
     """
 
-    def __init__(self, transitions: Mapping[S, Set[S]]) -> None:
+    def __init__(self, transitions: Mapping[S, AbstractSet[S]]) -> None:
         self._transitions = {state: frozenset(targets) for state, targets in transitions.items()}
 
     def allows(self, old: S, new: S) -> bool:
