@@ -95,4 +95,4 @@ def _plain(value: object) -> object:
 
 
 def _extra(info: FieldInfo) -> dict[str, Any]:
-    return cast("dict[str, Any]", info.json_schema_extra) if isinstance(info.json_schema_extra, dict) else {}
+    return cast("dict[str, Any]", info.json_schema_extra or {})

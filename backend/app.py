@@ -1,0 +1,64 @@
+"""Put the application together: middleware, routers, error handlers, static files and the lifespan that owns everything."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import AsyncGenerator, Callable
+from contextlib import asynccontextmanager
+from typing import TypedDict
+
+from fastapi import FastAPI
+
+from backend import api, web
+from backend.api.errors import install_error_handlers
+from backend.api.middleware import install_middleware
+from backend.bootstrap import Services, run_services
+from backend.config import Settings, load_settings
+from backend.logs import configure_logs, get_logger
+from backend.version import VERSION
+
+log = get_logger(__name__)
+
+DESCRIPTION = """Presets, downloads and everything else of Hearth.
+
+Sign in with `POST /api/auth/login` and send `Authorization: Bearer …`, or make an API key and send it the same way.
+Every error has one shape: `{"error": {"code", "message", "hint"}}`; `docs/errors.md` lists the codes.
+"""
+
+
+class State(TypedDict):
+    """What the lifespan hands to every request."""
+
+    services: Services
+
+
+def create_app(settings: Settings | None = None, *, announce: Callable[[str], None] | None = None) -> FastAPI:
+    """Build the application; nothing is opened until its lifespan begins.
+
+    Args:
+        settings: Left out, the environment is read.
+        announce: Where the generated password is shown, once; standard error by default.
+    Raises:
+        SettingsError: A variable of the environment cannot be used.
+    """
+    warnings: list[str] = []
+    if settings is None:
+        settings, warnings = load_settings(os.environ)
+    configure_logs(settings.log_level, settings.log_format)
+    for warning in warnings:
+        log.warning("setting_conflict", reason=warning)
+    chosen = settings
+
+    @asynccontextmanager
+    async def lifespan(_app: FastAPI) -> AsyncGenerator[State]:
+        async with run_services(chosen, announce=announce) as services:
+            yield State(services=services)
+
+    app = FastAPI(
+        title="Hearth", version=VERSION, description=DESCRIPTION, lifespan=lifespan, docs_url=None, redoc_url=None
+    )
+    install_error_handlers(app)
+    install_middleware(app, settings)
+    app.include_router(api.router)
+    web.install(app, settings)
+    return app

@@ -1,0 +1,43 @@
+"""What can go wrong with the machine and the settings of the dashboard."""
+
+from __future__ import annotations
+
+from backend.errors import HearthError
+
+
+class SystemIssue(HearthError):
+    """Base of this branch."""
+
+    code = "system_issue"
+
+
+class UnknownPreference(SystemIssue):
+    """The name is not a setting."""
+
+    code = "unknown_setting"
+    status = 404
+    default_hint = "GET /api/settings lists every setting."
+
+
+class InvalidPreference(SystemIssue):
+    """The value is not allowed; nothing was changed."""
+
+    code = "invalid_setting_value"
+    status = 422
+    default_hint = "GET /api/settings shows each setting with its unit."
+
+
+class PreferenceSetByEnvironment(SystemIssue):
+    """The environment holds this setting, so the dashboard cannot change it."""
+
+    code = "setting_locked"
+    status = 409
+    default_hint = "Remove the variable from the environment and restart to change it here."
+
+
+class WorkspaceInUse(SystemIssue):
+    """Another Hearth works on this workspace; two would write the same files."""
+
+    code = "workspace_in_use"
+    status = 409
+    default_hint = "Stop the other one, or set WORKSPACE to another folder."
