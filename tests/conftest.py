@@ -14,6 +14,7 @@ import pytest
 from blockbuster import BlockBuster, blockbuster_ctx
 from fastapi import FastAPI
 
+from backend.database import Database
 from tests import secret_watch
 from tests.live import LiveServer
 
@@ -55,6 +56,14 @@ def workspace(tmp_path: Path) -> Path:
 
 
 @pytest.fixture
+def database(tmp_path: Path) -> Iterator[Database]:
+    """An open, migrated database."""
+    opened = Database.open(tmp_path / "database" / "hearth.db")
+    yield opened
+    opened.close()
+
+
+@pytest.fixture
 def password() -> str:
     """The access password of the applications that a test makes."""
     return secret_watch.secret("access password")
@@ -68,7 +77,13 @@ def make_app(workspace: Path, password: str) -> Callable[..., FastAPI]:
         from backend.app import create_app
         from backend.config import load_settings
 
-        values = {"workspace": workspace, "access_password": password, "disk_reserve": 0, "log_level": "debug", **settings}
+        values = {
+            "workspace": workspace,
+            "access_password": password,
+            "disk_reserve": 0,
+            "log_level": "debug",
+            **settings,
+        }
         app = create_app(load_settings({}, **values)[0])
         _copy_logs_to_file()
         return app
