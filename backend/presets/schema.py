@@ -15,7 +15,7 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, TypeAdapter, 
 from backend.errors import JSON
 from backend.kit.redact import MASK, redact_url
 from backend.presets.errors import InvalidPreset
-from backend.presets.preset import Category
+from backend.presets.preset import Category, Origin, Preset, PresetFile, Retired
 
 SCHEMA_VERSION = 1
 MAX_FILES = 200
@@ -180,9 +180,50 @@ def parse_aliases(data: bytes | str) -> AliasesDocument:
         raise invalid(error) from None
 
 
+def check_aliases(value: JSON) -> AliasesDocument:
+    """Check an already decoded list of given-up ids.
+
+    Raises:
+        InvalidPreset: It is not of this form.
+    """
+    try:
+        return _aliases_adapter.validate_python(value)
+    except ValidationError as error:
+        raise invalid(error) from None
+
+
+def dump_document(document: BaseModel) -> dict[str, JSON]:
+    """Return a document as JSON values: only what was set."""
+    return document.model_dump(mode="json", by_alias=True, exclude_defaults=True, exclude_none=True)
+
+
 def dump_preset(document: PresetDocument) -> str:
     """Write a document as the JSON text that is kept on disk: only what was set, two blanks of indent."""
     return document.model_dump_json(by_alias=True, exclude_defaults=True, exclude_none=True, indent=2) + "\n"
+
+
+def to_preset(document: PresetDocument, origin: Origin) -> Preset:
+    """Turn a checked document into the value that the domain works with."""
+    return Preset(
+        id=document.id,
+        name=document.name,
+        category=document.category,
+        description=document.description,
+        files=tuple(PresetFile(**file.model_dump()) for file in document.files),
+        tags=tuple(document.tags),
+        workflows=tuple(document.workflows),
+        min_vram_bytes=document.min_vram_bytes,
+        licence=document.licence,
+        licence_url=document.licence_url,
+        homepage=document.homepage,
+        aliases=tuple(document.aliases),
+        origin=origin,
+    )
+
+
+def to_retired(document: AliasesDocument) -> dict[str, Retired]:
+    """Turn the checked list of given-up ids into values."""
+    return {old: Retired(entry.reason, entry.successor) for old, entry in document.retired.items()}
 
 
 def json_schema() -> dict[str, JSON]:
