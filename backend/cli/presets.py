@@ -1,0 +1,103 @@
+"""``hearth presets``: browse, download, verify and delete."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any
+
+import typer
+
+from backend.cli.downloads import watch_jobs
+from backend.cli.output import console, show_json, show_table, size
+from backend.cli.session import Json, session
+
+app = typer.Typer(no_args_is_help=True, help="Browse, download, verify and delete presets.")
+
+PresetIds = Annotated[list[str], typer.Argument(help="Ids; old names such as LTX_VIDEO_T2V work too.")]
+
+
+@app.command("list")
+def list_presets(
+    context: typer.Context,
+    query: Annotated[str | None, typer.Option("--query", "-q", help="Words to look for.")] = None,
+    category: Annotated[str | None, typer.Option(help="video, image, audio, 3d or tools.")] = None,
+    status: Annotated[str | None, typer.Option(help="absent, partial, downloading, installed, …")] = None,
+    json_output: Json = False,
+) -> None:
+    """List presets."""
+    with session(context, as_json=json_output) as door:
+        params = {"q": query, "category": category, "status": status, "limit": 500}
+        answer = door.call("GET", "/api/presets", params=params)
+        if json_output:
+            show_json(answer)
+            return
+        rows = [[p["id"], p["category"], size(p["size_bytes"]), p["status"], p["name"]] for p in answer["items"]]
+        show_table(["Id", "Category", "Size", "Status", "Name"], rows)
+        console.print(f"{answer['total']} presets", style="dim")
+
+
+@app.command()
+def show(context: typer.Context, preset_id: str, json_output: Json = False) -> None:
+    """Show one preset with its files."""
+    with session(context, as_json=json_output) as door:
+        preset = door.call("GET", f"/api/presets/{preset_id}")
+        if json_output:
+            show_json(preset)
+            return
+        console.print(f"[bold]{preset['name']}[/bold]  {preset['id']}  {preset['status']}", highlight=False)
+        console.print(preset["description"], highlight=False)
+        rows = [
+            [f["directory"], f["name"], size(f["size_bytes"] or f.get("size_estimate_bytes")), f["status"]]
+            for f in preset["files"]
+        ]
+        show_table(["Folder", "File", "Size", "Status"], rows)
+
+
+@app.command()
+def download(
+    context: typer.Context,
+    preset_ids: PresetIds,
+    wait: Annotated[bool, typer.Option("--wait/--no-wait", help="Show progress until everything is there.")] = True,
+    json_output: Json = False,
+) -> None:
+    """Download presets; without a running Hearth the command itself stays until they are there."""
+    with session(context, as_json=json_output) as door:
+        jobs: list[dict[str, Any]] = [
+            door.call("POST", f"/api/presets/{preset_id}/download") for preset_id in preset_ids
+        ]
+        if wait or not door.is_running:
+            jobs = watch_jobs(door, [job["id"] for job in jobs], quiet=json_output)
+        if json_output:
+            show_json({"items": jobs, "total": len(jobs)})
+        if any(job["state"] in ("failed", "cancelled", "blocked") for job in jobs):
+            raise typer.Exit(1)
+
+
+@app.command()
+def verify(context: typer.Context, preset_id: str, json_output: Json = False) -> None:
+    """Read every file of a preset and compare its checksum."""
+    with session(context, as_json=json_output) as door:
+        answer = door.call("POST", f"/api/presets/{preset_id}/verify", params={"wait": "true"})
+        if json_output:
+            show_json(answer)
+        else:
+            show_table(
+                ["Folder", "File", "Status"], [[f["directory"], f["name"], f["status"]] for f in answer["files"]]
+            )
+        if any(file["status"] == "damaged" for file in answer["files"]):
+            raise typer.Exit(1)
+
+
+@app.command()
+def delete(
+    context: typer.Context,
+    preset_id: str,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Only show what would go and what would stay.")] = False,
+    json_output: Json = False,
+) -> None:
+    """Move a preset's files to the trash; files that another installed preset needs stay."""
+    with session(context, as_json=json_output) as door:
+        answer = door.call("DELETE", f"/api/presets/{preset_id}", params={"dry_run": str(dry_run).lower()})
+        if json_output:
+            show_json(answer)
+            return
+        show_json(answer)
