@@ -6,7 +6,7 @@ warning, so nothing stored can ever prevent a start. A value set in the environm
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Annotated, Any, Literal
@@ -141,6 +141,12 @@ class Preferences:
         if name in self._locked:
             return Origin.ENVIRONMENT
         return Origin.STORED if name in self._stored else Origin.DEFAULT
+
+
+def rules() -> Iterator[tuple[str, str, str]]:
+    """List name, meaning and unit of every preference, for the documentation."""
+    for name, rule in _RULES.items():
+        yield name, rule.doc, rule.unit
 
 
 def _rule(name: str) -> _Rule:
