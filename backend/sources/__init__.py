@@ -1,0 +1,18 @@
+"""Where files come from: plain HTTP(S), Hugging Face, Civitai, GitHub releases; and the tokens that they ask for."""
+
+from backend.sources.addresses import is_forbidden_address
+from backend.sources.base import FileRef, RemoteFile
+from backend.sources.errors import SourceError, TokenError
+from backend.sources.registry import Sources
+from backend.sources.tokens import TokenDescription, Tokens
+
+__all__ = [
+    "FileRef",
+    "RemoteFile",
+    "SourceError",
+    "Sources",
+    "TokenDescription",
+    "TokenError",
+    "Tokens",
+    "is_forbidden_address",
+]
