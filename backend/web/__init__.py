@@ -1,0 +1,1 @@
+"""Pages, fragments and WebSockets for the browser, on the same services as the API."""
