@@ -129,12 +129,14 @@ class Settings(BaseModel):
         True, "Serve the pages; the API answers either way.", aliases=("ENABLE_UNIFIED_DASHBOARD",)
     )
     enable_preset_manager: bool = _v(True, "Serve presets and queue the presets named in the environment.")
+    demo: bool = _v(False, "Say on every page that this is a demo whose files are made up.")
     dashboard_theme: Annotated[Theme, BeforeValidator(_lower)] = _v(Theme.DARK, "Theme until a visitor picks one.")
 
     # Presets
     preset_download: CommaList = _v((), "Presets (video) to queue at start.", aliases=("UNIFIED_PRESET_DOWNLOAD",))
     image_preset_download: CommaList = _v((), "Presets (image) to queue at start.")
     audio_preset_download: CommaList = _v((), "Presets (audio) to queue at start.")
+    preset_catalog_dir: Path | None = _v(None, "Folder of preset files to use in place of those that ship with Hearth.")
     preset_catalog_url: str | None = _v(None, "Address of a newer catalogue (zip or JSON) for 'Check for updates'.")
 
     # Downloads

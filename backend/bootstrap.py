@@ -1,0 +1,302 @@
+"""Join the concrete parts: the only place that knows how one part finds another.
+
+Features are strangers to each other; they meet here through plain callables. Parts are opened from the ground up and closed
+in reverse, so that whatever a part needs is there as long as the part itself.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import sys
+from collections.abc import AsyncGenerator, Callable, Coroutine, Mapping, Sequence
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from pydantic import SecretStr
+
+from backend.auth import Auth
+from backend.config import Settings
+from backend.database import Database
+from backend.downloads import DownloadService
+from backend.downloads.transfer import TransferEngine, partial_bytes
+from backend.errors import JSON
+from backend.events import Hub
+from backend.kit.redact import register_secret
+from backend.logs import get_logger
+from backend.paths import ModelPaths
+from backend.presets import CatalogStore, PresetManager
+from backend.sources import FileRef, Sources, Tokens
+from backend.storage import Ledger
+from backend.system import Check, Installation, Preferences, WorkspaceLock, run_checks, sample_host
+
+log = get_logger(__name__)
+
+_ROOT = Path(__file__).parent.parent
+SHIPPED_PRESETS = _ROOT / "config" / "presets"
+FRONT_END = _ROOT / "frontend" / "static" / "dist" / "manifest.json"
+_LOOK_FOR_MOUNTS_EVERY_S = 60
+
+
+@dataclass(frozen=True, slots=True)
+class Services:
+    """Everything a request may ask for."""
+
+    settings: Settings
+    database: Database
+    preferences: Preferences
+    auth: Auth
+    tokens: Tokens
+    sources: Sources
+    paths: ModelPaths
+    ledger: Ledger
+    hub: Hub
+    engine: TransferEngine
+    downloads: DownloadService
+    presets: PresetManager
+
+    @property
+    def extra_model_paths(self) -> Path:
+        """The file that tells ComfyUI about every model folder."""
+        return self.paths.extra_model_paths
+
+    async def readiness(self) -> dict[str, str]:
+        """Say of each part that requests need whether it works; ``ok`` or a reason."""
+        return {
+            "database": await _tried(self.database.read(lambda connection: connection.exec_driver_sql("SELECT 1"))),
+            "workspace": await _tried(asyncio.to_thread(self.settings.config_dir.stat)),
+            "downloads": "ok" if self.engine.is_running else "the transfer engine has stopped",
+        }
+
+    async def host_sample(self) -> dict[str, JSON]:
+        """Measure the machine once."""
+        roots = (self.settings.workspace, *self.paths.roots())
+        return (await asyncio.to_thread(sample_host, roots)).as_dict()
+
+    async def checks(self) -> list[Check]:
+        """Look for what is wrong with this installation."""
+        catalog = self.presets.catalog
+        installation = Installation(
+            workspace=self.settings.workspace,
+            config_dir=self.settings.config_dir,
+            model_roots=self.paths.roots(),
+            extra_model_paths=self.extra_model_paths,
+            reserve_bytes=_number(self.preferences.get("disk_reserve")),
+            weak_password=self.auth.weak_password,
+            token_hosts=[token.host for token in self.tokens.describe()],
+            catalog_size=len(catalog.presets),
+            catalog_warnings=catalog.warnings,
+            front_end=FRONT_END,
+        )
+        return await asyncio.to_thread(run_checks, installation)
+
+
+@asynccontextmanager
+async def run_services(
+    settings: Settings, *, announce: Callable[[str], None] | None = None
+) -> AsyncGenerator[Services]:
+    """Open every part, hand them out, and close them in reverse.
+
+    Args:
+        announce: Where the generated password is shown, once; standard error by default.
+    Raises:
+        WorkspaceInUse: Another Hearth works on this workspace.
+        DatabaseError: The database cannot be opened.
+    Cancelled: everything is closed; unfinished downloads continue at the next start.
+    """
+    _register_secrets(settings)
+    config_dir = settings.config_dir
+    async with AsyncExitStack() as stack:
+        lock = await asyncio.to_thread(WorkspaceLock(config_dir).__enter__)
+        stack.push_async_callback(asyncio.to_thread, lock.__exit__, None, None, None)
+        database = await asyncio.to_thread(Database.open, config_dir / "hearth.db")
+        stack.push_async_callback(asyncio.to_thread, database.close)
+        services = await _open(stack, settings, database, announce or _announce)
+        await asyncio.to_thread(lock.announce, _local_url(settings), services.auth.local_token())
+        stack.push_async_callback(_stop, asyncio.create_task(_look_for_mounts(services.paths), name="mounts"))
+        log.info("hearth_started", workspace=str(settings.workspace), presets=len(services.presets.catalog.presets))
+        yield services
+
+
+async def _open(
+    stack: AsyncExitStack, settings: Settings, database: Database, announce: Callable[[str], None]
+) -> Services:
+    hub = Hub()
+    preferences = Preferences(database, _preference_defaults(settings), settings.model_fields_set)
+    await preferences.load()
+    auth = await Auth.open(
+        database,
+        settings.config_dir,
+        access_password=_plain(settings.access_password),
+        session_hours=settings.session_hours,
+        announce=announce,
+    )
+    stack.push_async_callback(auth.close)
+    tokens = await asyncio.to_thread(Tokens.open, settings.config_dir / "tokens.json", _token_environment(settings))
+    sources = Sources(
+        hf_endpoint=settings.hf_endpoint,
+        civitai_endpoint=settings.civitai_endpoint,
+        github_endpoint=settings.github_endpoint,
+        tokens=tokens,
+    )
+    stack.push_async_callback(sources.aclose)
+    paths = await asyncio.to_thread(ModelPaths.open, settings.workspace, settings.extra_model_paths)
+    ledger = Ledger(database)
+    await ledger.load()
+    catalog = CatalogStore(
+        settings.preset_catalog_dir or SHIPPED_PRESETS,
+        settings.config_dir / "catalog" / "catalog.json",
+        settings.config_dir / "presets",
+    )
+    await asyncio.to_thread(catalog.refresh)
+    engine = _engine(settings, sources, preferences)
+    engine.start()
+    stack.push_async_callback(engine.close)
+    downloads = DownloadService(
+        database=database,
+        engine=engine,
+        resolve=sources.resolve,
+        paths=paths,
+        files_of=lambda preset_id: catalog.current.get(preset_id),  # noqa: PLW0108 -- the snapshot is swapped
+        ledger=ledger,
+        hub=hub,
+        max_parallel=_number(preferences.get("max_parallel_downloads")),
+        reserve_bytes=_number(preferences.get("disk_reserve")),
+        retries=settings.download_retries,
+    )
+    presets = _preset_manager(settings, catalog, downloads, sources, paths, ledger, hub)
+    _connect(preferences, tokens, engine, downloads)
+    await downloads.start()
+    stack.push_async_callback(downloads.close)
+    await presets.start()
+    stack.push_async_callback(presets.close)
+    if settings.enable_preset_manager and settings.startup_presets:
+        presets.queue_at_start(settings.startup_presets)
+    return Services(
+        settings, database, preferences, auth, tokens, sources, paths, ledger, hub, engine, downloads, presets
+    )  # fmt: skip
+
+
+def _engine(settings: Settings, sources: Sources, preferences: Preferences) -> TransferEngine:
+    return TransferEngine(
+        explain=sources.explain,
+        connections_per_file=settings.download_connections_per_file,
+        connections_per_host=settings.download_connections_per_host,
+        stall_timeout_s=settings.download_stall_timeout,
+        retries=settings.download_retries,
+        rate_limit_bytes_s=_number(preferences.get("download_rate_limit")),
+        reserve_bytes=lambda: _number(preferences.get("disk_reserve")),
+    )
+
+
+def _preset_manager(
+    settings: Settings,
+    catalog: CatalogStore,
+    downloads: DownloadService,
+    sources: Sources,
+    paths: ModelPaths,
+    ledger: Ledger,
+    hub: Hub,
+) -> PresetManager:
+    async def promised(url: str) -> str | None:
+        return (await sources.resolve(FileRef(url))).sha256
+
+    return PresetManager(
+        store=catalog,
+        ledger=ledger,
+        downloads=downloads,
+        paths=paths,
+        hub=hub,
+        partial_bytes=partial_bytes,
+        promised=promised,
+        fetch=sources.fetch_bytes,
+        catalog_url=settings.preset_catalog_url,
+    )
+
+
+def _connect(preferences: Preferences, tokens: Tokens, engine: TransferEngine, downloads: DownloadService) -> None:
+    """Let changes of settings and tokens reach those who work with them."""
+    actions: Mapping[str, Callable[[int], None]] = {
+        "max_parallel_downloads": downloads.set_max_parallel,
+        "download_rate_limit": engine.set_rate_limit,
+        "disk_reserve": downloads.set_reserve,
+    }
+
+    def changed(name: str, value: JSON) -> None:
+        if name in actions:
+            actions[name](_number(value))
+
+    preferences.on_change(changed)
+    tokens.on_change(downloads.wake)
+
+
+async def _look_for_mounts(paths: ModelPaths) -> None:
+    while True:
+        await asyncio.sleep(_LOOK_FOR_MOUNTS_EVERY_S)
+        try:
+            if await asyncio.to_thread(paths.refresh):
+                log.info("model_folders_changed", roots=[str(root) for root in paths.roots()])
+        except OSError as error:
+            log.warning("model_folders_unreadable", reason=str(error))
+
+
+async def _stop(task: asyncio.Task[None]) -> None:
+    task.cancel()
+    await asyncio.wait([task])
+
+
+async def _tried(action: Coroutine[Any, Any, object]) -> str:
+    try:
+        async with asyncio.timeout(5):
+            await action
+    except Exception as error:  # noqa: BLE001 -- whatever it is, the probe must name it instead of failing itself
+        return f"{type(error).__name__}: {error}"[:200]
+    return "ok"
+
+
+def _preference_defaults(settings: Settings) -> dict[str, JSON]:
+    return {
+        "max_parallel_downloads": settings.max_parallel_downloads,
+        "download_rate_limit": settings.download_rate_limit,
+        "disk_reserve": settings.disk_reserve,
+        "dashboard_theme": str(settings.dashboard_theme),
+    }
+
+
+def _token_environment(settings: Settings) -> dict[str, str]:
+    given = {
+        "huggingface.co": settings.hf_token,
+        "civitai.com": settings.civitai_token,
+        "github.com": settings.github_token,
+    }
+    return {host: token.get_secret_value() for host, token in given.items() if token is not None}
+
+
+def _register_secrets(settings: Settings) -> None:
+    secrets: Sequence[SecretStr | None] = (
+        settings.access_password, settings.hf_token, settings.civitai_token, settings.github_token,
+    )  # fmt: skip
+    for secret in secrets:
+        register_secret(_plain(secret))
+
+
+def _local_url(settings: Settings) -> str:
+    host = settings.host if settings.host not in ("0.0.0.0", "::") else "127.0.0.1"  # noqa: S104 -- compared only
+    return f"http://{f'[{host}]' if ':' in host else host}:{settings.port}"
+
+
+def _announce(password: str) -> None:
+    print(  # noqa: T201 -- shown once to the person at the terminal, never logged
+        f"\n  Hearth's password is  {password}\n  It is shown this once; change it in the settings.\n",
+        file=sys.stderr,
+    )
+
+
+def _plain(secret: SecretStr | None) -> str | None:
+    return None if secret is None else secret.get_secret_value()
+
+
+def _number(value: JSON) -> int:
+    assert isinstance(value, int)
+    return value
