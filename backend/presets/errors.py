@@ -4,6 +4,8 @@
   * PresetNotFound, PresetRetired       the id names nothing, or something that was given up on purpose
   * InvalidPreset, PresetExists         a user's definition cannot be taken
   * PresetShipped                       only definitions of the user can be removed
+  * PresetBusy                          its files are being downloaded
+  * PresetsDisabled                     presets are switched off
   * InvalidQuery                        a filter, sort or page that does not exist
   * NothingToRestore, RestoreBlocked    an undo has nothing to work on, or something is in its way
   * VerificationNotFound                no check of this preset ran since the start
@@ -60,6 +62,22 @@ class PresetShipped(PresetError):
     code = "preset_shipped"
     status = 409
     default_hint = "Remove its files without ?definition=true."
+
+
+class PresetBusy(PresetError):
+    """The preset's files cannot be removed or restored while they are being downloaded."""
+
+    code = "preset_busy"
+    status = 409
+    default_hint = "Cancel the download first: POST /api/downloads/{id}/cancel with the id in details.download_id."
+
+
+class PresetsDisabled(PresetError):
+    """Presets are switched off in this installation."""
+
+    code = "presets_disabled"
+    status = 404
+    default_hint = "Set ENABLE_PRESET_MANAGER=true and start Hearth again."
 
 
 class InvalidQuery(PresetError):

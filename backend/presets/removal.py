@@ -91,8 +91,9 @@ def plan_removal(
     files: list[RemovableFile] = []
     kept: list[KeptFile] = []
     partials: list[Path] = []
+    holders = _holders(preset, catalog, states)
     for file, state in zip(preset.files, states[preset.id].files, strict=True):
-        needed_by = tuple(other for other in catalog.sharing(file.place, but=preset.id) if _needs_files(states[other]))
+        needed_by = holders.get(file.place if state.path is None else state.path, ())
         if state.path is None:
             if state.bytes_present and not needed_by:
                 partials.append(destination(*file.place))
@@ -107,6 +108,27 @@ def plan_removal(
         else:
             files.append(RemovableFile(state.path, root, state.bytes_present))
     return RemovalPlan(preset.id, tuple(files), tuple(kept), tuple(partials))
+
+
+def _holders(
+    preset: Preset, catalog: Catalog, states: Mapping[str, PresetState]
+) -> dict[Path | tuple[str, str], tuple[str, ...]]:
+    """Map each file and place of *preset* to the other presets that hold on to it.
+
+    Files are compared too, because two category names may lead to one folder (``clip`` and ``text_encoders``).
+    """
+    mine: set[Path | tuple[str, str]] = {file.place for file in preset.files}
+    mine.update(state.path for state in states[preset.id].files if state.path is not None)
+    holders: dict[Path | tuple[str, str], tuple[str, ...]] = {}
+    for other in catalog.presets:
+        if other.id == preset.id or not _needs_files(states[other.id]):
+            continue
+        for file, state in zip(other.files, states[other.id].files, strict=True):
+            keys: tuple[Path | tuple[str, str] | None, ...] = (file.place, state.path)
+            for key in keys:
+                if key is not None and key in mine and other.id not in holders.get(key, ()):
+                    holders[key] = (*holders.get(key, ()), other.id)
+    return holders
 
 
 def _needs_files(state: PresetState) -> bool:
@@ -132,17 +154,19 @@ def execute_removal(plan: RemovalPlan) -> str | None:
     return removal_id
 
 
-def restore_latest(preset_id: str, roots: Iterable[Path]) -> list[Path]:
-    """Bring back the files of the last removal of a preset and return their paths; blocking.
+def restore(preset_id: str, roots: Iterable[Path], removal_id: str | None = None) -> list[Path]:
+    """Bring back the files of a removal of a preset, by default the last one, and return their paths; blocking.
 
     Repeatable: what a crash left half-way is finished by asking again.
 
     Raises:
-        NothingToRestore: No removal of this preset is in the trash.
+        NothingToRestore: No such removal of this preset is in the trash.
         RestoreBlocked: Another file stands where one belongs; nothing was moved.
     """
     known_roots = tuple(roots)
     removals = sorted(_removals_of(preset_id, known_roots), key=lambda folder: folder.name)
+    if removal_id is not None:
+        removals = [folder for folder in removals if folder.name == removal_id]
     if not removals:
         raise NothingToRestore(f"Nothing that was removed with the preset {preset_id} is in the trash.")
     newest = removals[-1].name

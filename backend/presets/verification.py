@@ -16,7 +16,7 @@ from datetime import datetime
 from enum import StrEnum
 from pathlib import Path
 
-from backend.errors import JSON
+from backend.errors import HearthError
 from backend.kit.clock import utc_now
 from backend.kit.files import FileIdentity, VerifiedFile
 from backend.kit.ids import new_id
@@ -70,22 +70,10 @@ class Verification:
         """Whether it has not come to an end."""
         return self.state in (VerificationState.QUEUED, VerificationState.RUNNING)
 
-    def as_dict(self) -> dict[str, JSON]:
-        """Shape the check for programs."""
-        return {
-            "id": self.id,
-            "preset_id": self.preset_id,
-            "state": str(self.state),
-            "bytes_done": self.bytes_done,
-            "bytes_total": self.bytes_total,
-            "progress_ratio": min(1.0, self.bytes_done / self.bytes_total) if self.bytes_total else None,
-            "files": [
-                {"directory": directory, "name": name, "outcome": str(outcome)}
-                for (directory, name), outcome in self.outcomes.items()
-            ],
-            "started_at": self.started_at.isoformat(),
-            "finished_at": self.finished_at.isoformat() if self.finished_at else None,
-        }
+    @property
+    def progress_ratio(self) -> float | None:
+        """How much was read, from 0 to 1; None when there is nothing to read."""
+        return min(1.0, self.bytes_done / self.bytes_total) if self.bytes_total else None
 
 
 class _Stopped(Exception):
@@ -135,13 +123,21 @@ class Verifier:
         task.add_done_callback(lambda done: self._forget(preset.id, done))
         return check
 
+    async def wait(self, preset_id: str) -> None:
+        """Wait until no check of this preset runs; cancelling it leaves the check alone."""
+        task = self._tasks.get(preset_id)
+        if task is not None:
+            await asyncio.wait([task])
+
     async def cancel(self, preset_id: str) -> bool:
         """Stop a running check and wait until its file is closed; tell whether there was one."""
         task = self._tasks.get(preset_id)
         if task is None:
             return False
-        self._last[preset_id].stop.set()
-        task.cancel()
+        check = self._last[preset_id]
+        if not check.stop.is_set():  # a second cancellation would interrupt the wait for the reading thread
+            check.stop.set()
+            task.cancel()
         await asyncio.wait([task])
         return True
 
@@ -153,6 +149,9 @@ class Verifier:
     def _forget(self, preset_id: str, task: asyncio.Task[None]) -> None:
         if self._tasks.get(preset_id) is task:
             del self._tasks[preset_id]
+        check = self._last[preset_id]
+        if task.cancelled() and check.active:  # cancelled before its first step
+            check.state, check.finished_at = VerificationState.CANCELLED, utc_now()
 
     async def _run(self, preset: Preset, check: Verification) -> None:
         try:
@@ -164,7 +163,7 @@ class Verifier:
             check.state = VerificationState.COMPLETED
         except (asyncio.CancelledError, _Stopped):
             check.state = VerificationState.CANCELLED
-        except Exception:
+        except Exception:  # noqa: BLE001 -- a defect ends the check, it must not leave it running for ever
             check.state = VerificationState.FAILED
             _log.exception("verification_failed", preset_id=preset.id)
         finally:
@@ -173,7 +172,10 @@ class Verifier:
         await self._changed(check)
 
     async def _verify(self, file: PresetFile, check: Verification) -> Outcome:
-        path = await asyncio.to_thread(self._find, file.directory, file.name)
+        try:
+            path = await asyncio.to_thread(self._find, file.directory, file.name)
+        except HearthError:
+            return Outcome.MISSING  # a category that this workspace does not have
         if path is None:
             return Outcome.MISSING
         expected = file.sha256 or await self._promised(file)
@@ -209,6 +211,7 @@ class Verifier:
             if not reading.done():  # cancelled: no thread may outlive its check
                 check.stop.set()
                 await asyncio.wait([reading])
+                reading.exception()  # it says that it was stopped, which is known
 
 
 def _hash_file(path: Path, check: Verification) -> tuple[FileIdentity, str]:
