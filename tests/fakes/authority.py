@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import atexit
+import os
 import ssl
 import tempfile
 from functools import lru_cache
@@ -18,10 +19,10 @@ class TestAuthority:
 
     def __init__(self) -> None:
         self._ca = trustme.CA()
-        handle = tempfile.NamedTemporaryFile(prefix="hearth-test-ca-", suffix=".pem", delete=False)
-        handle.write(self._ca.cert_pem.bytes())
-        handle.close()
-        self.path = Path(handle.name)
+        handle, name = tempfile.mkstemp(prefix="hearth-test-ca-", suffix=".pem")
+        os.close(handle)
+        self.path = Path(name)
+        self.path.write_bytes(self._ca.cert_pem.bytes())
         atexit.register(self.path.unlink, missing_ok=True)
         self.server_context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
         self._ca.issue_cert("127.0.0.1", "localhost").configure_cert(self.server_context)

@@ -95,7 +95,7 @@ class Delay(Fault):
 
 @dataclass
 class Status(Fault):
-    """A status without the file: 404, 410, 500, 503, 429 …"""
+    """A status without the file: 404, 410, 429, 500 and so on."""
 
     status: int
     body: str = ""

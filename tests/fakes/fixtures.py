@@ -7,9 +7,12 @@ from collections.abc import Iterator
 import pytest
 
 from tests.fakes.authority import TestAuthority
+from tests.fakes.civitai import Civitai
+from tests.fakes.github import GitHub
+from tests.fakes.hub import HuggingFaceHub
 from tests.fakes.model_host import ModelHost
 
-__all__ = ["model_host", "test_ca", "tls_model_host"]
+__all__ = ["cafile", "civitai", "github", "hugging_face", "model_host", "tls_model_host"]
 
 
 @pytest.fixture
@@ -27,6 +30,27 @@ def tls_model_host() -> Iterator[ModelHost]:
 
 
 @pytest.fixture
-def test_ca() -> str:
+def cafile() -> str:
     """The path of the authority's certificate, for clients of any TLS host of the tests."""
     return str(TestAuthority.shared().path)
+
+
+@pytest.fixture
+def hugging_face() -> Iterator[HuggingFaceHub]:
+    """A hub and its delivery network."""
+    with HuggingFaceHub() as hub:
+        yield hub
+
+
+@pytest.fixture
+def civitai() -> Iterator[Civitai]:
+    """A Civitai and its delivery network."""
+    with Civitai() as site:
+        yield site
+
+
+@pytest.fixture
+def github() -> Iterator[GitHub]:
+    """A GitHub and its object store."""
+    with GitHub() as site:
+        yield site

@@ -12,20 +12,20 @@
         assert [request.range for request in host.requests] == [None, (1_000_000, None)]
         assert file.is_in(path) and file.sha256 == …
 
-Fixtures: ``model_host``, ``tls_model_host``, ``hugging_face``, ``civitai``, ``github``, ``test_ca``. Faults and their
+Fixtures: ``model_host``, ``tls_model_host``, ``hugging_face``, ``civitai``, ``github``, ``cafile``. Faults and their
 meaning: ``tests/fakes/faults.py``. The flows of the three peers: ``hub.py``, ``civitai.py``, ``github.py``.
 """
 
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import socket
 import ssl
 import threading
 import time
 from collections import Counter
 from collections.abc import Callable
-from pathlib import Path
 from types import TracebackType
 from typing import Self
 
@@ -211,11 +211,9 @@ class ModelHost:
 
     def close(self) -> None:
         """Stop listening and close every connection."""
-        # shutdown wakes accept(2); closing alone does not.
-        try:
+        with contextlib.suppress(OSError):
+            # This wakes accept(2); closing alone does not.
             self._listener.shutdown(socket.SHUT_RDWR)
-        except OSError:
-            pass
         self._listener.close()
         self._thread.join(10)
         self.drop_connections()
@@ -292,7 +290,5 @@ def _shut(connection: Connection | socket.socket) -> None:
     if isinstance(connection, Connection):
         connection.shut()
     else:
-        try:
+        with contextlib.suppress(OSError):
             connection.shutdown(socket.SHUT_RDWR)
-        except OSError:
-            pass
