@@ -51,9 +51,9 @@ class Hub:
         """Tell whether anybody hears *topic*."""
         return bool(self._subscriptions.get(topic))
 
-    async def listened(self, topic: str) -> None:
-        """Wait until somebody hears *topic*; cancelling it leaves nothing behind."""
-        while not self.has_listeners(topic):
+    async def listened(self, *topics: str) -> None:
+        """Wait until somebody hears one of *topics*; cancelling it leaves nothing behind."""
+        while not any(map(self.has_listeners, topics)):
             self._arrival.clear()
             await self._arrival.wait()
 
