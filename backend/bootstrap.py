@@ -29,7 +29,7 @@ from backend.paths import ModelPaths
 from backend.presets import CatalogStore, PresetManager
 from backend.sources import FileRef, Sources, Tokens
 from backend.storage import Ledger
-from backend.system import Check, Installation, Preferences, WorkspaceLock, run_checks, sample_host
+from backend.system import Check, Installation, Preferences, WorkspaceLock, report_host, run_checks, sample_host
 
 log = get_logger(__name__)
 
@@ -115,6 +115,8 @@ async def run_services(
         services = await _open(stack, settings, database, announce or _announce)
         await asyncio.to_thread(lock.announce, _local_url(settings), services.auth.local_token())
         stack.push_async_callback(_stop, asyncio.create_task(_look_for_mounts(services.paths), name="mounts"))
+        reporter = asyncio.create_task(report_host(services.hub, services.host_sample), name="host")
+        stack.push_async_callback(_stop, reporter)
         log.info("hearth_started", workspace=str(settings.workspace), presets=len(services.presets.catalog.presets))
         yield services
 
