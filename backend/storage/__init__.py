@@ -1,6 +1,6 @@
 """What is on disk: the ledger of files that were read and verified, and what a file's first bytes tell."""
 
-from backend.storage.headers import header_problem
+from backend.kit.headers import header_problem
 from backend.storage.ledger import Ledger
 from backend.storage.store import model_files
 

@@ -1,0 +1,7 @@
+"""One file from a host to its place on disk: in pieces, resumed, verified, published whole or not at all."""
+
+from backend.downloads.transfer.engine import TransferEngine
+from backend.downloads.transfer.state import discard_partial, partial_bytes
+from backend.downloads.transfer.terms import Fetched, Meter, Phase, Wanted
+
+__all__ = ["Fetched", "Meter", "Phase", "TransferEngine", "Wanted", "discard_partial", "partial_bytes"]
