@@ -1,0 +1,65 @@
+"""Fetch one file with Hearth's transfer engine, as a child process whose cost can be measured; prints the loop's lag."""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import time
+from pathlib import Path
+
+from backend.downloads.transfer import Meter, TransferEngine, Wanted
+from backend.errors import HearthError
+from backend.sources import RemoteFile
+
+_BEAT_S = 0.005
+
+
+async def fetch(url: str, destination: Path, sha256: str | None, cafile: str | None, connections: int) -> float:
+    """Fetch *url* and return the 99th percentile of the event loop's lag in milliseconds."""
+    remote = RemoteFile(
+        url=url, identity=url, filename=None, size_bytes=None, sha256=None, revision=None, content_addressed=False,
+        headers={},
+    )  # fmt: skip
+
+    async def resolve() -> RemoteFile:
+        return remote
+
+    engine = TransferEngine(
+        explain=lambda _url, status, _headers, _body: HearthError(f"answered {status}"),
+        cafile=cafile, connections_per_file=connections, reserve_bytes=lambda: 0,
+    )  # fmt: skip
+    engine.start()
+    try:
+        lags: list[float] = []
+        beat = asyncio.create_task(_beat(lags))
+        await engine.fetch(Wanted(destination=destination, resolve=resolve, sha256=sha256), Meter())
+        beat.cancel()
+    finally:
+        await engine.close()
+    return sorted(lags)[int(len(lags) * 0.99)] * 1000 if lags else 0.0
+
+
+async def _beat(lags: list[float]) -> None:
+    while True:
+        begin = time.perf_counter()
+        await asyncio.sleep(_BEAT_S)
+        lags.append(time.perf_counter() - begin - _BEAT_S)
+
+
+def main() -> None:
+    """Fetch what the command line says."""
+    parser = argparse.ArgumentParser()
+    parser.add_argument("url")
+    parser.add_argument("destination", type=Path)
+    parser.add_argument("--sha256")
+    parser.add_argument("--cafile")
+    parser.add_argument("--connections", type=int, default=8)
+    parser.add_argument("--lag-file", type=Path)
+    options = parser.parse_args()
+    lag_ms = asyncio.run(fetch(options.url, options.destination, options.sha256, options.cafile, options.connections))
+    if options.lag_file:
+        options.lag_file.write_text(str(lag_ms), "utf-8")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,121 @@
+"""The transfer engine beside curl and aria2c: the same file, the same origin, interleaved in one run.
+
+The C bound in processor seconds is what curl needs to receive and write plus what sha256sum needs to hash: a program that
+did all three at once could hardly need less.
+"""
+
+from __future__ import annotations
+
+import shutil
+import statistics
+import sys
+import tempfile
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from tests.benchmarks.figures import Figure, Run, run_child
+from tests.benchmarks.origin import origin
+
+_SIZE = 768 << 20
+_LIMITED_SIZE = 96 << 20
+_LIMITED_RATE = 4e6  # bytes a second that the second origin gives each connection
+_ROUNDS = 3
+
+Client = Callable[[dict[str, Any], Path], Run]
+
+
+def measure() -> list[Figure]:
+    """Compare on a fast TLS origin and on one that limits each connection."""
+    clients: dict[str, Client] = {"curl": _curl, "hearth": _hearth, "curl, then sha256sum": _curl_then_hash}
+    if shutil.which("aria2c"):
+        clients["aria2c"] = _aria2c
+    with tempfile.TemporaryDirectory(prefix="hearth-bench-") as folder:
+        with origin(_SIZE, "--tls") as facts:
+            runs = _interleaved(clients, facts, Path(folder))
+            hashing = _hash_cost(facts, Path(folder))
+            lag_ms = float((Path(folder) / "lag").read_text("utf-8"))
+        with origin(_LIMITED_SIZE, "--rate", str(_LIMITED_RATE)) as facts:
+            limited = _interleaved({"curl": _curl, "hearth": _hearth}, facts, Path(folder), rounds=1)
+    return [*_fast(runs, hashing, lag_ms), _limited(limited)]
+
+
+def _fast(runs: dict[str, list[Run]], hashing: Run, lag_ms: float) -> list[Figure]:
+    hearth, curl, then = _median(runs["hearth"]), _median(runs["curl"]), _median(runs["curl, then sha256sum"])
+    gigabytes = _SIZE / 1e9
+    figures = [
+        Figure("verified download, speed", _SIZE / 1e6 / hearth.seconds, "MB/s"),
+        Figure("verified download, processor", hearth.cpu_s / gigabytes, "CPU-s/GB"),
+        Figure("speed against curl without verification", curl.seconds / hearth.seconds, "x", at_least=0.9),
+        Figure("speed against curl, then sha256sum", then.seconds / hearth.seconds, "x", at_least=1.5),
+        Figure("processor against the C bound", hearth.cpu_s / (curl.cpu_s + hashing.cpu_s), "x", at_most=1.1),
+        Figure("event loop lag while it runs, p99", lag_ms, "ms", at_most=30),
+        Figure("memory of the process", hearth.rss_mb, "MiB"),
+    ]
+    if "aria2c" in runs:
+        aria2c = _median(runs["aria2c"])
+        figures += [
+            Figure("speed against aria2c -x8 with checksum", aria2c.seconds / hearth.seconds, "x", at_least=1.5),
+            Figure("processor against aria2c -x8 with checksum", hearth.cpu_s / aria2c.cpu_s, "x", at_most=0.8),
+        ]
+    return figures
+
+
+def _limited(runs: dict[str, list[Run]]) -> Figure:
+    ratio = _median(runs["curl"]).seconds / _median(runs["hearth"]).seconds
+    return Figure("origin that limits each connection, 8 connections, against curl", ratio, "x", at_least=6.5)
+
+
+def _interleaved(
+    clients: dict[str, Client], facts: dict[str, Any], folder: Path, rounds: int = _ROUNDS
+) -> dict[str, list[Run]]:
+    runs: dict[str, list[Run]] = {name: [] for name in clients}
+    for number in range(rounds):
+        for name, client in clients.items():
+            target = folder / f"{number}.bin"
+            runs[name].append(client(facts, target))
+            target.unlink()
+    return runs
+
+
+def _median(runs: list[Run]) -> Run:
+    return Run(*(statistics.median(getattr(run, field) for run in runs) for field in ("seconds", "cpu_s", "rss_mb")))
+
+
+def _curl(facts: dict[str, Any], target: Path) -> Run:
+    trust = ["--cacert", facts["cafile"]] if facts["cafile"] else []
+    return run_child(["curl", "-sS", "--fail", *trust, "-o", str(target), facts["url"]])
+
+
+def _curl_then_hash(facts: dict[str, Any], target: Path) -> Run:
+    first = _curl(facts, target)
+    second = run_child(["sha256sum", str(target)])
+    return Run(first.seconds + second.seconds, first.cpu_s + second.cpu_s, first.rss_mb)
+
+
+def _hash_cost(facts: dict[str, Any], folder: Path) -> Run:
+    target = folder / "hashed.bin"
+    _curl(facts, target)
+    cost = run_child(["sha256sum", str(target)])
+    target.unlink()
+    return cost
+
+
+def _aria2c(facts: dict[str, Any], target: Path) -> Run:
+    trust = ["--ca-certificate", facts["cafile"]] if facts["cafile"] else ["--check-certificate=false"]
+    return run_child(
+        [
+            "aria2c", "-q", "-x8", "-s8", "-k1M", "--file-allocation=falloc", *trust,
+            f"--checksum=sha-256={facts['sha256']}", "-d", str(target.parent), "-o", target.name, facts["url"],
+        ]
+    )  # fmt: skip
+
+
+def _hearth(facts: dict[str, Any], target: Path) -> Run:
+    trust = ["--cafile", facts["cafile"]] if facts["cafile"] else []
+    return run_child(
+        [
+            sys.executable, "-m", "tests.benchmarks.fetch_one", facts["url"], str(target), "--sha256", facts["sha256"],
+            "--lag-file", str(target.parent / "lag"), *trust,
+        ]
+    )  # fmt: skip
