@@ -95,21 +95,25 @@ class ModelPaths:
         fence.check_inside(home, folder, self.roots()[0])
         return folder / name
 
+    def folders(self, directory: str) -> tuple[Path, ...]:
+        """Return every folder that :meth:`find` looks into for *directory*, in its order; none for an unknown category."""
+        try:
+            category, below = fence.split_directory(directory)
+        except PathError:
+            return ()
+        return tuple(Path(folder).joinpath(*below) for folder in self._layout.search[category.name])
+
     def find(self, directory: str, name: str) -> Path | None:
         """Return the file that ComfyUI would load by this name, or None; blocking (a stat per folder).
 
         Names that :meth:`destination` refuses are found nowhere.
         """
         try:
-            category, below = fence.split_directory(directory)
             fence.check_name(name)
         except PathError:
             return None
-        for folder in self._layout.search[category.name]:
-            candidate = Path(folder).joinpath(*below, name)
-            if candidate.is_file():
-                return candidate
-        return None
+        candidates = (folder / name for folder in self.folders(directory))
+        return next((path for path in candidates if path.is_file()), None)
 
     def refresh(self) -> bool:
         """Look again and bring extra_model_paths.yaml up to date; true when it was written; blocking, and cheap.

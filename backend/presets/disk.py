@@ -8,10 +8,9 @@ catalogue so costs one stat per folder and one per file that is there, which net
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from backend.errors import HearthError
 from backend.kit.clock import utc_now
 from backend.kit.files import FileIdentity
 from backend.presets.catalog import Catalog
@@ -22,7 +21,7 @@ from backend.presets.ports import ModelTree
 # file systems: 2 s), so a folder that changed this recently is looked at again whatever its time says.
 _CLOCK_RESOLUTION_S = 2.5
 
-_Mark = tuple[tuple[int, int] | None, ...]
+_Mark = tuple[tuple[Path, int, int], ...]
 
 
 class DiskWatch:
@@ -47,10 +46,9 @@ class DiskWatch:
         by_directory: defaultdict[str, list[Place]] = defaultdict(list)
         for place in catalog.users:
             by_directory[place[0]].append(place)
-        folders = self._folders_by_category()
         found: dict[Place, Facts] = {}
         for directory, places in by_directory.items():
-            mark = _mark_of(self._candidates(directory, folders))
+            mark = _mark_of(self._folders.folders(directory))
             changed = mark is None or self._marks.get(directory) != mark
             self._marks[directory] = mark
             for place in places:
@@ -69,39 +67,20 @@ class DiskWatch:
         facts = self._inspector.look(place)
         return known if known == facts else facts
 
-    def _folders_by_category(self) -> dict[str, tuple[str, ...]]:
-        by_name: dict[str, tuple[str, ...]] = {}
-        for category in self._folders.categories:
-            names = tuple(dict.fromkeys((category.name, *category.folders)))
-            for name in names:
-                by_name.setdefault(name, names)
-        return by_name
 
-    def _candidates(self, directory: str, folders: Mapping[str, tuple[str, ...]]) -> list[Path]:
-        """List every folder that a file of *directory* may lie in."""
-        category, _, below = directory.partition("/")
-        names = folders.get(category, (category,))
-        candidates = [root / name / below for root in self._folders.roots() for name in names]
-        try:
-            home = self._folders.destination(directory, "x").parent
-        except HearthError:
-            return candidates
-        return candidates if home in candidates else [*candidates, home]
-
-
-def _mark_of(folders: list[Path]) -> _Mark | None:
+def _mark_of(folders: Sequence[Path]) -> _Mark | None:
     """Return what changes with the names in *folders*, or None when they changed too recently to tell."""
     recent_ns = (utc_now().timestamp() - _CLOCK_RESOLUTION_S) * 1e9
-    mark: list[tuple[int, int] | None] = []
+    mark: list[tuple[Path, int, int]] = []
     for folder in folders:
         try:
             stat = folder.stat()
         except OSError:
-            mark.append(None)
+            mark.append((folder, 0, 0))
             continue
         if stat.st_mtime_ns > recent_ns:
             return None
-        mark.append((stat.st_mtime_ns, stat.st_ino))
+        mark.append((folder, stat.st_mtime_ns, stat.st_ino))
     return tuple(mark)
 
 

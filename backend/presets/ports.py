@@ -11,21 +11,11 @@ from backend.kit.files import VerifiedFile
 from backend.presets.installation import ModelFolders, VerifiedFiles
 
 
-class ModelCategory(Protocol):
-    """One kind of model file and the names of its folders below a model root."""
-
-    @property
-    def name(self) -> str: ...  # noqa: D102 -- the names speak
-    @property
-    def folders(self) -> Sequence[str]: ...  # noqa: D102
-
-
 class ModelTree(ModelFolders, Protocol):
     """Every folder that model files live in (``backend.paths.ModelPaths``)."""
 
-    @property
-    def categories(self) -> Sequence[ModelCategory]:
-        """Every kind of model file that this workspace has folders for."""
+    def folders(self, directory: str) -> Sequence[Path]:
+        """Return every folder that ``find`` looks into for a directory; none for an unknown category."""
         ...
 
     def roots(self) -> tuple[Path, ...]:

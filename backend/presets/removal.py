@@ -60,24 +60,6 @@ class RemovalPlan:
         """Bytes of the files that go; they are free once the trash is emptied."""
         return sum(file.size_bytes for file in self.files)
 
-    def as_dict(self) -> dict[str, JSON]:
-        """Shape the plan for programs."""
-        return {
-            "preset_id": self.preset_id,
-            "files": [{"path": str(file.path), "size_bytes": file.size_bytes} for file in self.files],
-            "kept": [
-                {
-                    "path": str(file.path),
-                    "size_bytes": file.size_bytes,
-                    "needed_by": list(file.needed_by),
-                    "reason": file.reason,
-                }
-                for file in self.kept
-            ],
-            "partials": [str(path) for path in self.partials],
-            "bytes_freed": self.bytes_freed,
-        }
-
 
 def plan_removal(
     preset: Preset,

@@ -7,7 +7,8 @@ addresses are plain http(s) without secrets. ``backend.presets.preset`` holds th
 from __future__ import annotations
 
 import re
-from typing import Annotated, Literal
+from collections.abc import Mapping
+from typing import Annotated, Literal, cast
 from urllib.parse import urlsplit
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, TypeAdapter, ValidationError, model_validator
@@ -230,6 +231,24 @@ def json_schema() -> dict[str, JSON]:
     """Return the JSON Schema (draft 2020-12) of a preset document, as published in `config/presets/schema.json`."""
     schema = PresetDocument.model_json_schema(by_alias=True)
     return {"$schema": "https://json-schema.org/draft/2020-12/schema", **schema, "title": "Hearth preset"}
+
+
+def document_schema() -> dict[str, JSON]:
+    """Return the schema of a preset document in one piece, without references, to be put into another schema."""
+    schema = PresetDocument.model_json_schema(by_alias=True)
+    parts = schema.pop("$defs")
+    return cast("dict[str, JSON]", _resolved(schema, parts))
+
+
+def _resolved(schema: JSON, parts: Mapping[str, JSON]) -> JSON:
+    if isinstance(schema, list):
+        return [_resolved(item, parts) for item in schema]
+    if not isinstance(schema, dict):
+        return schema
+    reference = schema.get("$ref")
+    if isinstance(reference, str):
+        return _resolved(parts[reference.rpartition("/")[2]], parts)
+    return {name: _resolved(value, parts) for name, value in schema.items()}
 
 
 def invalid(error: ValidationError) -> InvalidPreset:

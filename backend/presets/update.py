@@ -7,7 +7,7 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from urllib.parse import urlsplit
 
-from backend.errors import JSON, HearthError
+from backend.errors import HearthError
 from backend.kit.atomic import write_atomic
 from backend.presets.bundle import MAX_BUNDLE_BYTES, Bundle, read_bundle
 from backend.presets.catalog import Catalog, CatalogStore, version_key
@@ -27,17 +27,6 @@ class UpdateReport:
     changed: tuple[str, ...]
     removed: tuple[str, ...]
     kept: tuple[str, ...]
-
-    def as_dict(self) -> dict[str, JSON]:
-        """Shape the report for programs."""
-        return {
-            "version": self.version,
-            "previous_version": self.previous_version,
-            "added": list(self.added),
-            "changed": list(self.changed),
-            "removed": list(self.removed),
-            "kept": list(self.kept),
-        }
 
 
 async def update_catalog(store: CatalogStore, url: str | None, fetch: Fetch) -> UpdateReport:

@@ -10,14 +10,13 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from backend.downloads import discard_partial
-from backend.errors import JSON
 from backend.events import Hub
 from backend.presets.catalog import Catalog, CatalogStore
 from backend.presets.changes import publish_catalog
 from backend.presets.errors import InvalidPreset, NothingToRestore, PresetBusy, PresetError, PresetExists, PresetShipped
 from backend.presets.ports import Downloads, ModelTree
 from backend.presets.preset import Origin, Preset
-from backend.presets.removal import RemovalPlan, execute_removal, plan_removal, restore
+from backend.presets.removal import KeptFile, RemovableFile, RemovalPlan, execute_removal, plan_removal, restore
 from backend.presets.schema import PresetDocument
 from backend.presets.states import Snapshot, StateKeeper
 from backend.presets.update import Fetch, UpdateReport, update_catalog
@@ -26,21 +25,20 @@ from backend.presets.user import check_places, delete_definition, save_definitio
 
 @dataclass(frozen=True, slots=True)
 class Removal:
-    """What a removal did, or would do when ``dry_run``; ``removal_id`` undoes it, None when no file was moved."""
+    """What a removal did, or would do when ``dry_run``.
 
-    plan: RemovalPlan
+    ``files`` went to the trash, ``kept`` stay and say why, ``partials`` (unfinished transfers) were deleted;
+    ``removal_id`` undoes it and is None when no file was moved.
+    """
+
+    preset_id: str
     dry_run: bool
     removal_id: str | None
+    files: tuple[RemovableFile, ...]
+    kept: tuple[KeptFile, ...]
+    partials: tuple[Path, ...]
+    bytes_freed: int
     definition_removed: bool
-
-    def as_dict(self) -> dict[str, JSON]:
-        """Shape the removal for programs."""
-        return {
-            **self.plan.as_dict(),
-            "dry_run": self.dry_run,
-            "removal_id": self.removal_id,
-            "definition_removed": self.definition_removed,
-        }
 
 
 @dataclass(frozen=True, slots=True)
@@ -140,7 +138,7 @@ class Upkeep:
             self._refuse_while_busy(preset.id, "removed")
             plan = await asyncio.to_thread(self._plan, preset, snapshot)
             if dry_run:
-                return Removal(plan, dry_run=True, removal_id=None, definition_removed=False)
+                return _removal(plan, dry_run=True)
             try:
                 removal_id = await asyncio.to_thread(_execute, plan)
                 if definition:
@@ -149,7 +147,7 @@ class Upkeep:
                 await self._look_again()
             if definition:
                 publish_catalog(self._hub, snapshot.catalog.version, removed=(preset.id,))
-            return Removal(plan, dry_run=False, removal_id=removal_id, definition_removed=definition)
+            return _removal(plan, removal_id=removal_id, definition_removed=definition)
 
     async def _restore(self, preset_id: str, removal_id: str | None) -> Restored:
         async with self._turn:
@@ -189,6 +187,14 @@ class Upkeep:
     async def _look_again(self) -> Snapshot:
         self._keeper.invalidate()
         return await self._keeper.fresh()
+
+
+def _removal(
+    plan: RemovalPlan, *, dry_run: bool = False, removal_id: str | None = None, definition_removed: bool = False
+) -> Removal:
+    return Removal(
+        plan.preset_id, dry_run, removal_id, plan.files, plan.kept, plan.partials, plan.bytes_freed, definition_removed
+    )
 
 
 def _execute(plan: RemovalPlan) -> str | None:
