@@ -8,11 +8,14 @@
   * GatedLicenceNotAccepted          the account has not accepted the licence; the hint names the page
   * TokenInvalid, TokenLacksScope    the token is wrong, or may too little
   * AccessDenied                     known, and still refused
+  * SignedAddressRefused             the signature in an address is not, or no longer, good
   * RemoteFileNotFound, FileGone     nothing is there, or not any more
   * WebPageInsteadOfFile             a page for people
-  * RateLimited, HostFailed, HostUnreachable     worth another try
+  * RateLimited, HostFailed, HostUnreachable, HostSilent     worth another try
+  * HostUntrusted                    its certificate is not good
+  * FetchFailed                      a small document, such as a catalogue
 * TokenError                         keeping tokens
-  * InvalidTokenHost, TokenNotFound, TokenLocked, TokenCheckUnsupported
+  * InvalidTokenHost, InvalidToken, TokenNotFound, TokenLocked, TokenCheckUnsupported
 """
 
 from __future__ import annotations
@@ -108,6 +111,14 @@ class TokenLacksScope(SourceError):
     default_hint = "Give the token the right to read gated and private repositories, or make one that has it."
 
 
+class SignedAddressRefused(SourceError):
+    """A signed address is not accepted, mostly because its time is over."""
+
+    code = "signed_address_refused"
+    status = 410
+    default_hint = "Signed addresses live for hours at most: copy a fresh one from the host, and retry."
+
+
 class AccessDenied(SourceError):
     """The host refuses the file."""
 
@@ -165,6 +176,31 @@ class HostUnreachable(SourceError):
     status = 502
     retryable = True
     default_hint = "Check the address, the network, and the host's status page."
+
+
+class HostSilent(SourceError):
+    """The host takes the connection and then says nothing."""
+
+    code = "host_silent"
+    status = 504
+    retryable = True
+    default_hint = "Try again later; the trouble is at the host or on the way to it."
+
+
+class HostUntrusted(SourceError):
+    """The host cannot prove that it is the one that was asked for."""
+
+    code = "host_untrusted"
+    status = 502
+    default_hint = "Check the clock of this machine; for a private authority, set SSL_CERT_FILE to its certificate."
+
+
+class FetchFailed(SourceError):
+    """A document could not be fetched."""
+
+    code = "fetch_failed"
+    status = 502
+    default_hint = "Check the address and the network, then try again."
 
 
 class TokenError(HearthError):

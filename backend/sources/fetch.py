@@ -6,10 +6,10 @@ For catalogues and the like; model files go through the transfer engine. No toke
 from __future__ import annotations
 
 import asyncio
-import ssl
-from typing import ClassVar
 
-from backend.errors import HearthError
+from backend.sources.addresses import checked_url, is_forbidden_address
+from backend.sources.client import USER_AGENT, tls_context
+from backend.sources.errors import FetchFailed
 
 _MAX_REDIRECTS = 5
 _CONNECT_S = 10.0
@@ -17,25 +17,19 @@ _IDLE_S = 20.0
 _TOTAL_S = 120.0
 
 
-class FetchFailed(HearthError):
-    """A document could not be fetched."""
-
-    code: ClassVar[str] = "fetch_failed"
-    status: ClassVar[int] = 502
-    default_hint: ClassVar[str] = "Check the address and the network, then try again."
-
-
 async def fetch_bytes(url: str, limit_bytes: int, *, cafile: str | None = None) -> bytes:
     """Return what *url* answers, after at most five redirects, never from https down to http.
 
     Raises:
         FetchFailed: Unreachable, too slow, not 200, too large, or redirected to an insecure place.
+        SourceError: The address is not one that may be asked.
     """
     import httpx2
 
+    address = checked_url(url)
     try:
         async with asyncio.timeout(_TOTAL_S):
-            return await _fetch(url, limit_bytes, cafile)
+            return await _fetch(address, limit_bytes, cafile)
     except TimeoutError:
         raise FetchFailed(f"The host did not deliver within {_TOTAL_S:.0f} seconds.") from None
     except httpx2.TimeoutException:
@@ -49,11 +43,19 @@ async def fetch_bytes(url: str, limit_bytes: int, *, cafile: str | None = None) 
 async def _fetch(url: str, limit_bytes: int, cafile: str | None) -> bytes:
     import httpx2
 
-    context = await asyncio.to_thread(ssl.create_default_context, cafile=cafile)
-    timeout = httpx2.Timeout(_IDLE_S, connect=_CONNECT_S)
+    async def refuse_forbidden(request: httpx2.Request) -> None:
+        """Look at every hop before it is asked."""
+        if is_forbidden_address(request.url.host):
+            raise FetchFailed("The host redirects to a metadata service, which is never asked.")
+
     async with (
         httpx2.AsyncClient(
-            verify=context, timeout=timeout, follow_redirects=True, max_redirects=_MAX_REDIRECTS
+            verify=await asyncio.to_thread(tls_context, cafile),
+            timeout=httpx2.Timeout(_IDLE_S, connect=_CONNECT_S),
+            headers={"User-Agent": USER_AGENT},
+            follow_redirects=True,
+            max_redirects=_MAX_REDIRECTS,
+            event_hooks={"request": [refuse_forbidden]},
         ) as client,
         client.stream("GET", url) as answer,
     ):

@@ -149,7 +149,9 @@ class HuggingFaceHub:
 
     def _answer(self, exchange: Exchange) -> Reply:
         seen = exchange.seen
-        route = unquote(seen.route.removeprefix("/api/resolve-cache"))
+        route = unquote(seen.route)
+        if route.startswith("/api/resolve-cache/models/"):
+            return self._cached(seen, route.removeprefix("/api/resolve-cache/models/"))
         for kind in ("resolve", "blob", "raw"):
             repo, found, rest = route.strip("/").partition(f"/{kind}/")
             if found:
@@ -209,10 +211,17 @@ class HuggingFaceHub:
                 ETag=f'"{content.sha256}"',
                 Accept_Ranges="bytes",
             )
-        if not seen.route.startswith("/api/resolve-cache/"):
-            cache = f"/api/resolve-cache/{repo}/resolve/{commit}/{path}"
-            return Reply.redirect(cache, 307, X_Repo_Commit=commit, X_Linked_Size=str(content.size), ETag='"git-blob"')
-        reply = serve(seen, content)
+        cache = f"/api/resolve-cache/models/{repo}/{commit}/{path}"
+        return Reply.redirect(cache, 307, X_Repo_Commit=commit, ETag='"git-blob"')
+
+    def _cached(self, seen: Seen, rest: str) -> Reply:
+        """Serve a small file of a commit from the hub itself."""
+        owner, name, commit, path = rest.split("/", 3)
+        repo = f"{owner}/{name}"
+        refused = self._refusal(seen, repo, self._repos.get(repo))
+        if refused is not None:
+            return refused
+        reply = serve(seen, self._repos[repo].commits[commit][path])
         reply.headers["X-Repo-Commit"] = commit
         return reply
 
