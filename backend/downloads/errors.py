@@ -11,6 +11,12 @@
   * SourceChanged                          the file changes while it is being read
   * NoSpace, FolderNotWritable, WriteFailed        the disk refuses
   * DestinationTaken                       another file has the name
+  * DownloadNotFound, IllegalDownloadState         the queue has no such job, or it cannot do that now
+  * NotEnoughSpace                         the disk plan has no room for a job
+  * InvalidDownloadRequest, FileNameUnknown        what is asked for is incomplete
+  * WantedOtherwise                        another job brings another content to the same place
+  * AddressNotKept                         an address that could not be stored is needed again
+  * QueueNotStored                         the database refuses a change
 """
 
 from __future__ import annotations
@@ -148,3 +154,67 @@ class DestinationTaken(DownloadError):
     code = "destination_taken"
     status = 409
     default_hint = "Choose another name, or remove the file first."
+
+
+class DownloadNotFound(DownloadError):
+    """The queue and its history have no job with this id."""
+
+    code = "download_not_found"
+    status = 404
+    default_hint = "List the jobs with GET /api/downloads."
+
+
+class IllegalDownloadState(DownloadError):
+    """The job cannot do that in the state it is in; details: ``state``."""
+
+    code = "illegal_download_state"
+    status = 409
+    default_hint = "Look at the job's state; it may have changed a moment ago."
+
+
+class NotEnoughSpace(DownloadError):
+    """A job does not fit on its disk; details: ``need_bytes``, ``free_bytes``, ``reserve_bytes``, ``queued_bytes``."""
+
+    code = "not_enough_space"
+    status = 507
+    default_hint = "Free some space under Storage; the download then continues by itself."
+
+
+class InvalidDownloadRequest(DownloadError):
+    """The request names neither a preset nor an address with a folder, or something in it cannot be meant."""
+
+    code = "invalid_download_request"
+    status = 422
+    default_hint = "Send a preset_id, or a url with a directory."
+
+
+class FileNameUnknown(DownloadError):
+    """Neither the address nor the host says what the file is called."""
+
+    code = "file_name_unknown"
+    status = 422
+    default_hint = "Give a name, such as model.safetensors."
+
+
+class WantedOtherwise(DownloadError):
+    """Another unfinished job brings another content to the same place; details: ``job_id``."""
+
+    code = "wanted_otherwise"
+    status = 409
+    default_hint = "Choose another name, or cancel the other download first."
+
+
+class AddressNotKept(DownloadError):
+    """The address carried a signature, which is not stored, so it is needed again after a restart."""
+
+    code = "address_not_kept"
+    status = 409
+    default_hint = "Start the download again with a fresh address: it continues where it stopped."
+
+
+class QueueNotStored(DownloadError):
+    """The database refused a change of the queue; nothing was changed."""
+
+    code = "queue_not_stored"
+    status = 503
+    default_hint = "Check that the workspace is writable and not full, then try again."

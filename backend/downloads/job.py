@@ -16,7 +16,7 @@ from typing import Any
 from backend.errors import JSON, HearthError
 from backend.kit.clock import utc_now
 from backend.kit.lifecycle import Lifecycle
-from backend.kit.redact import MASK, redact, redact_url
+from backend.kit.redact import redact
 
 
 class DownloadState(StrEnum):
@@ -111,7 +111,8 @@ class JobFile:
     """One file of a job.
 
     ``size_bytes`` and ``sha256`` are what was promised when the job was made; ``bytes_total`` and ``found_sha256`` what
-    the transfer learned. ``destination`` is worked out at every start and not stored.
+    the transfer learned. ``destination`` (where it belongs) and ``path`` (where it lies) are worked out at every start. ``url_was_cut`` says that the
+    address lost its signature when it was stored, so nothing can be fetched from it.
     """
 
     id: str
@@ -130,16 +131,8 @@ class JobFile:
     verified: bool | None = None
     problem: Problem | None = None
     destination: Path | None = None
-
-    @property
-    def shown_url(self) -> str:
-        """The address without secrets, as it is stored and shown."""
-        return redact_url(self.url) if self.keeps_a_secret else self.url
-
-    @property
-    def keeps_a_secret(self) -> bool:
-        """Whether the address itself carries a secret, so that it must not be stored."""
-        return MASK in (shown := redact_url(self.url)) or ("@" in self.url and "@" not in shown)
+    path: Path | None = None
+    url_was_cut: bool = False
 
     @property
     def expected_bytes(self) -> int | None:
@@ -211,9 +204,18 @@ class Job:
         problems = [(file.state is not self.state, file.problem) for file in self.files if file.problem is not None]
         return min(problems, key=lambda found: found[0])[1] if problems else None
 
-    def file(self, file_id: str) -> JobFile:
-        """Return one of the files."""
-        return next(file for file in self.files if file.id == file_id)
+    def mentions(self, text: str) -> bool:
+        """Tell whether *text* stands in its name, preset or file names, in any case of letters."""
+        words = (self.name, self.preset_id or "", *(file.name for file in self.files))
+        return any(text.casefold() in word.casefold() for word in words)
+
+    def files_in(self, state: DownloadState) -> tuple[JobFile, ...]:
+        """Return the files in one state."""
+        return tuple(file for file in self.files if file.state is state)
+
+    def placed(self, priority: int, rank: int) -> Job:
+        """Return the job at another place in the queue."""
+        return replace(self, priority=priority, rank=rank)
 
     def with_files(self, changed: Mapping[str, JobFile]) -> Job:
         """Return the job with some files exchanged, and the times that follow from the new state."""

@@ -1,6 +1,6 @@
 """Where files come from: plain HTTP(S), Hugging Face, Civitai, GitHub releases; and the tokens that they ask for."""
 
-from backend.sources.addresses import is_forbidden_address
+from backend.sources.addresses import checked_url, is_forbidden_address
 from backend.sources.base import FileRef, RemoteFile
 from backend.sources.errors import SourceError, TokenError
 from backend.sources.registry import Sources
@@ -14,5 +14,6 @@ __all__ = [
     "TokenDescription",
     "TokenError",
     "Tokens",
+    "checked_url",
     "is_forbidden_address",
 ]
