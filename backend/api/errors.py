@@ -50,7 +50,24 @@ class RequestRefused(HearthError):
     default_hint = "Check the request."
 
 
-_BY_STATUS: dict[int, type[HearthError]] = {404: NoSuchPage, 405: MethodNotAllowed}
+class BodyTooLarge(HearthError):
+    """The request carries more than any endpoint reads; nothing was changed."""
+
+    code = "body_too_large"
+    status = 413
+    default_hint = "Send less than 1 MiB."
+
+
+class HostNotAllowed(HearthError):
+    """The request names a host that this Hearth does not answer to."""
+
+    code = "host_not_allowed"
+    status = 400
+    default_hint = "Add the name to ALLOWED_HOSTS, or leave that variable empty."
+
+
+_BY_STATUS: dict[int, type[HearthError]] = {404: NoSuchPage, 405: MethodNotAllowed, 413: BodyTooLarge}
+_CHALLENGE = 'Bearer realm="Hearth"'  # RFC 9110, section 11.6.1: a 401 names the way in
 
 
 def error_response(
@@ -58,6 +75,8 @@ def error_response(
 ) -> JSONResponse:
     """Shape *error* as JSON; ``details.retry_after_s`` also becomes the Retry-After header."""
     extra = dict(headers or {})
+    if error.status == 401:
+        extra["WWW-Authenticate"] = _CHALLENGE
     retry_after = error.details.get("retry_after_s")
     if isinstance(retry_after, (int, float)):
         extra["Retry-After"] = str(max(1, round(retry_after)))

@@ -26,12 +26,13 @@ from backend.auth.keys import NewKey
 from backend.auth.origin import Sender, sender_of
 from backend.auth.service import Auth, SignIn
 from backend.auth.sessions import IssuedToken
-from backend.auth.store import StoredKey, StoredSession
+from backend.auth.store import ApiKey, Session
 from backend.auth.tickets import Ticket
 
 __all__ = [
     "DEVICE_COOKIE",
     "SESSION_COOKIE",
+    "ApiKey",
     "Auth",
     "AuthError",
     "Credentials",
@@ -47,10 +48,9 @@ __all__ = [
     "Scope",
     "ScopeMissing",
     "Sender",
+    "Session",
     "SessionNotFound",
     "SignIn",
-    "StoredKey",
-    "StoredSession",
     "Ticket",
     "TooManyAttempts",
     "TooManyKeys",

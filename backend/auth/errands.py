@@ -18,15 +18,14 @@ class Errands:
         self._tasks: set[asyncio.Task[None]] = set()
 
     def start(self, errand: Coroutine[None, None, None]) -> None:
-        """Run *errand* beside everything else; it is cancelled by :meth:`close`."""
+        """Run *errand* beside everything else."""
         task = asyncio.create_task(errand)
         self._tasks.add(task)
         task.add_done_callback(self._ended)
 
-    def close(self) -> None:
-        """Give up what still runs."""
-        for task in self._tasks:
-            task.cancel()
+    async def close(self) -> None:
+        """Wait for what still runs."""
+        await asyncio.gather(*self._tasks, return_exceptions=True)
 
     def _ended(self, task: asyncio.Task[None]) -> None:
         self._tasks.discard(task)

@@ -10,7 +10,7 @@ from hashlib import sha256
 from backend.auth.errands import Errands
 from backend.auth.errors import KeyNotFound, TooManyKeys
 from backend.auth.identity import Identity, Scope
-from backend.auth.store import StoredKey, add_key, delete_key, load_keys, touch_key
+from backend.auth.store import ApiKey, add_key, delete_key, load_keys, touch_key
 from backend.database import Database
 from backend.kit.clock import utc_now
 from backend.kit.ids import new_id
@@ -27,12 +27,12 @@ class NewKey:
     """A key at the only moment when it can be seen."""
 
     key: str = field(repr=False)
-    stored: StoredKey
+    stored: ApiKey
 
 
 @dataclass(slots=True)
 class _Live:
-    stored: StoredKey
+    stored: ApiKey
     identity: Identity
     saved_at: datetime
 
@@ -59,7 +59,7 @@ class ApiKeys:
         if len(self._by_digest) >= _MAX_KEYS:
             raise TooManyKeys(f"There are {_MAX_KEYS} API keys, and no more can be made.")
         key = PREFIX + secrets.token_urlsafe(_RANDOM_BYTES)
-        stored = StoredKey(
+        stored = ApiKey(
             id=new_id(),
             name=name,
             scope=scope,
@@ -84,7 +84,7 @@ class ApiKeys:
             self._errands.start(self._save_use(live.stored.id, now))
         return live.identity
 
-    def all(self) -> list[StoredKey]:
+    def all(self) -> list[ApiKey]:
         """List the keys, the oldest first."""
         return [live.stored for live in self._by_digest.values()]
 
@@ -108,6 +108,6 @@ class ApiKeys:
         await self._database.write(lambda connection: touch_key(connection, key_id, used_at))
 
 
-def _live(stored: StoredKey) -> _Live:
+def _live(stored: ApiKey) -> _Live:
     identity = Identity("key", stored.name, stored.scope, key_id=stored.id)
     return _Live(stored, identity, stored.last_used_at or _LONG_AGO)

@@ -20,7 +20,7 @@ from backend.auth.owner import OWNER, OwnerPassword
 from backend.auth.passwords import Hasher
 from backend.auth.sessions import IssuedToken, Sessions
 from backend.auth.signing import Signer
-from backend.auth.store import StoredKey, StoredSession, replace_password
+from backend.auth.store import ApiKey, Session, replace_password
 from backend.auth.throttle import LoginThrottle, throttle_key
 from backend.auth.tickets import Ticket, Tickets
 from backend.database import Database
@@ -114,9 +114,9 @@ class Auth:
         """Return the token for commands on this machine; it is valid until this process ends."""
         return self._local
 
-    def close(self) -> None:
-        """Give up small writes and let the hashing thread end; does not wait."""
-        self._errands.close()
+    async def close(self) -> None:
+        """Finish the small writes that run and let the hashing thread end."""
+        await self._errands.close()
         self._hasher.close()
 
     # Signing in and out
@@ -176,7 +176,7 @@ class Auth:
             self._password.use(stored)
         log.info("password_changed", client=client)
 
-    def sessions(self) -> list[StoredSession]:
+    def sessions(self) -> list[Session]:
         """List the sign-ins in force, the one used last first."""
         return self._sessions.all()
 
@@ -202,7 +202,7 @@ class Auth:
         """
         return await self._keys.create(name, scope)
 
-    def keys(self) -> list[StoredKey]:
+    def api_keys(self) -> list[ApiKey]:
         """List the API keys, the oldest first."""
         return self._keys.all()
 

@@ -16,7 +16,7 @@ from backend.auth.errors import SessionNotFound
 from backend.auth.identity import Identity, Scope
 from backend.auth.signing import Signer
 from backend.auth.store import (
-    StoredSession,
+    Session,
     add_session,
     delete_session,
     delete_sessions_but,
@@ -45,7 +45,7 @@ class IssuedToken:
 
 @dataclass(slots=True)
 class _Live:
-    stored: StoredSession
+    stored: Session
     identity: Identity
     saved_at: datetime
     digest: bytes = b""
@@ -75,7 +75,7 @@ class Sessions:
     async def create(self, password_id: str, *, client: str, agent: str) -> IssuedToken:
         """Begin a sign-in."""
         now = utc_now()
-        stored = StoredSession(
+        stored = Session(
             id=new_id(),
             token_id=new_id(),
             password_id=password_id,
@@ -121,7 +121,7 @@ class Sessions:
         live.stored.token_id, live.stored.expires_at = token_id, expires_at
         return self._issue(live)
 
-    def all(self) -> list[StoredSession]:
+    def all(self) -> list[Session]:
         """List the sign-ins in force, the one used last first."""
         now = utc_now()
         found = [live.stored for live in self._by_id.values() if live.stored.expires_at > now]
@@ -167,7 +167,7 @@ class Sessions:
             self._errands.start(self._save_use(stored))
         return live.identity
 
-    async def _save_use(self, stored: StoredSession) -> None:
+    async def _save_use(self, stored: Session) -> None:
         values = {"last_used_at": stored.last_used_at.isoformat(), "expires_at": stored.expires_at.isoformat()}
         await self._database.write(lambda connection: save_session(connection, stored.id, **values))
 
@@ -198,5 +198,5 @@ class Sessions:
         return over + oldest
 
 
-def _live(stored: StoredSession) -> _Live:
+def _live(stored: Session) -> _Live:
     return _Live(stored, Identity("session", OWNER, Scope.MANAGE, session_id=stored.id), stored.last_used_at)

@@ -57,7 +57,7 @@ class StoredPassword:
 
 
 @dataclass(slots=True)
-class StoredSession:
+class Session:
     """One sign-in; only the token whose ``jti`` is ``token_id`` is valid."""
 
     id: str
@@ -71,7 +71,7 @@ class StoredSession:
 
 
 @dataclass(slots=True)
-class StoredKey:
+class ApiKey:
     """One API key; ``digest`` is the SHA-256 of the key, which has 256 random bits and so needs no salt."""
 
     id: str
@@ -109,7 +109,7 @@ def delete_password(connection: Connection, origin: str) -> None:
     connection.execute(delete(auth_passwords).where(auth_passwords.c.origin == origin))
 
 
-def load_sessions(connection: Connection, password_id: str, now: datetime) -> list[StoredSession]:
+def load_sessions(connection: Connection, password_id: str, now: datetime) -> list[Session]:
     """Drop the sign-ins that were made under another password or are over, and return the others."""
     table = auth_sessions
     # ISO 8601 in UTC sorts like the time itself; a whole second, written without a fraction, too: "+" < ".".
@@ -118,7 +118,7 @@ def load_sessions(connection: Connection, password_id: str, now: datetime) -> li
     return [_session(row) for row in connection.execute(select(table).order_by(table.c.id))]
 
 
-def add_session(connection: Connection, session: StoredSession) -> None:
+def add_session(connection: Connection, session: Session) -> None:
     """Store a new sign-in."""
     connection.execute(insert(auth_sessions).values(_values(session)))
 
@@ -138,10 +138,10 @@ def delete_sessions_but(connection: Connection, kept: str | None) -> None:
     connection.execute(delete(auth_sessions).where(auth_sessions.c.id != (kept or "")))
 
 
-def load_keys(connection: Connection) -> list[StoredKey]:
+def load_keys(connection: Connection) -> list[ApiKey]:
     """Return every API key, the oldest first."""
     return [
-        StoredKey(
+        ApiKey(
             id=row.id,
             name=row.name,
             scope=Scope(row.scope),
@@ -154,7 +154,7 @@ def load_keys(connection: Connection) -> list[StoredKey]:
     ]
 
 
-def add_key(connection: Connection, key: StoredKey) -> None:
+def add_key(connection: Connection, key: ApiKey) -> None:
     """Store a new API key."""
     values = {
         "id": key.id,
@@ -178,8 +178,8 @@ def delete_key(connection: Connection, key_id: str) -> None:
     connection.execute(delete(auth_api_keys).where(auth_api_keys.c.id == key_id))
 
 
-def _session(row: Row[Any]) -> StoredSession:
-    return StoredSession(
+def _session(row: Row[Any]) -> Session:
+    return Session(
         id=row.id,
         token_id=row.token_id,
         password_id=row.password_id,
@@ -191,7 +191,7 @@ def _session(row: Row[Any]) -> StoredSession:
     )
 
 
-def _values(session: StoredSession) -> dict[str, str]:
+def _values(session: Session) -> dict[str, str]:
     return {
         "id": session.id,
         "token_id": session.token_id,

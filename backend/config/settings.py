@@ -10,6 +10,7 @@ from __future__ import annotations
 import os
 import shlex
 from enum import StrEnum
+from ipaddress import ip_network
 from pathlib import Path
 from typing import Annotated, Any
 from urllib.parse import urlsplit
@@ -193,6 +194,17 @@ class Settings(BaseModel):
         if "*" in value:
             raise ValueError("'*' would let any web page act as the signed-in user; name the origins")
         return tuple(_web_address(origin) for origin in value)
+
+    @field_validator("trusted_proxies")
+    @classmethod
+    def _are_addresses(cls, value: tuple[str, ...]) -> tuple[str, ...]:
+        for address in value:
+            try:
+                ip_network(address, strict=False)
+            except ValueError:
+                if address != "*":
+                    raise ValueError("it must hold addresses, networks such as 10.0.0.0/8, or *") from None
+        return value
 
     @field_validator("time_zone")
     @classmethod
