@@ -276,9 +276,8 @@ def _token_environment(settings: Settings) -> dict[str, str]:
 
 
 def _register_secrets(settings: Settings) -> None:
-    secrets: Sequence[SecretStr | None] = (
-        settings.access_password, settings.hf_token, settings.civitai_token, settings.github_token,
-    )  # fmt: skip
+    # ACCESS_PASSWORD is registered by Auth: masking a weak one would eat ordinary words, and so give it away.
+    secrets: Sequence[SecretStr | None] = (settings.hf_token, settings.civitai_token, settings.github_token)
     for secret in secrets:
         register_secret(_plain(secret))
 
