@@ -33,7 +33,11 @@ _DOCUMENTED = (
     (STORAGE_CHANGED, STORAGE, "Used and free bytes of each volume that holds models: `{items: [...]}`."),
     (SYSTEM_SAMPLE, SYSTEM, "Processor, memory, disks and graphics cards, once a second; only the newest is sent."),
     (PRESET_CHANGED, PRESETS, "The status of a preset: `{id, status}`; key: the preset's id."),
-    (VERIFICATION_PROGRESS, PRESETS, "Bytes read of a preset that is verified; key: its id; only the newest is sent."),
+    (
+        VERIFICATION_PROGRESS,
+        PRESETS,
+        "How far the check of a preset has come; key: its id; of progress only the newest is sent, its end always.",
+    ),
     (CATALOG_UPDATED, PRESETS, "The catalogue was replaced: which presets were added, changed and removed."),
 )
 
