@@ -10,6 +10,7 @@ from typing import TypedDict
 from fastapi import FastAPI
 
 from backend import api, web
+from backend.api.documentation import install_documentation
 from backend.api.errors import install_error_handlers
 from backend.api.middleware import install_middleware
 from backend.bootstrap import Services, run_services
@@ -54,11 +55,10 @@ def create_app(settings: Settings | None = None, *, announce: Callable[[str], No
         async with run_services(chosen, announce=announce) as services:
             yield State(services=services)
 
-    app = FastAPI(
-        title="Hearth", version=VERSION, description=DESCRIPTION, lifespan=lifespan, docs_url=None, redoc_url=None
-    )
+    app = FastAPI(title="Hearth", version=VERSION, description=DESCRIPTION, lifespan=lifespan, openapi_url=None)
     install_error_handlers(app)
     install_middleware(app, settings)
     app.include_router(api.router)
+    install_documentation(app)
     web.install(app, settings)
     return app

@@ -6,7 +6,6 @@ each of these costs a dictionary look-up.
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
 from typing import Annotated
 
 from fastapi import Depends, Request
@@ -19,13 +18,21 @@ async def _services(request: Request) -> Services:
     return request.state.services
 
 
-def _at_least(scope: Scope) -> Callable[[Request], Awaitable[Identity]]:
-    async def check(request: Request) -> Identity:
-        identity: Identity = request.state.identity
-        require(identity, scope)
-        return identity
+class AtLeast:
+    """Ask for a scope; the documentation reads it from here."""
 
-    return check
+    def __init__(self, scope: Scope) -> None:
+        self.scope = scope
+
+    async def __call__(self, request: Request) -> Identity:
+        """Return the caller.
+
+        Raises:
+            ScopeMissing: It may not do this.
+        """
+        identity: Identity = request.state.identity
+        require(identity, self.scope)
+        return identity
 
 
 def require(identity: Identity, scope: Scope) -> None:
@@ -42,6 +49,6 @@ def require(identity: Identity, scope: Scope) -> None:
 
 
 ServicesDep = Annotated[Services, Depends(_services)]
-Reader = Annotated[Identity, Depends(_at_least(Scope.READ))]
-Generator = Annotated[Identity, Depends(_at_least(Scope.GENERATE))]
-Manager = Annotated[Identity, Depends(_at_least(Scope.MANAGE))]
+Reader = Annotated[Identity, Depends(AtLeast(Scope.READ))]
+Generator = Annotated[Identity, Depends(AtLeast(Scope.GENERATE))]
+Manager = Annotated[Identity, Depends(AtLeast(Scope.MANAGE))]
