@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import asdict, dataclass
-from typing import cast
+from typing import Annotated, Any, TypeAlias, cast
+
+from pydantic import Field
 
 from backend.downloads.address import shown_url
 from backend.downloads.book import Book
-from backend.downloads.job import DownloadState, Job, JobFile
+from backend.downloads.job import RUNNING, DownloadState, Job, JobFile, JobKind
 from backend.downloads.progress import ratio, time_left_s
 from backend.downloads.transfers import Transfer, Transfers
 from backend.errors import JSON
@@ -18,52 +20,66 @@ _JOB_NUMBERS = ("id", "state", "bytes_total", "bytes_done", "progress_ratio", "s
 _FILE_NUMBERS = (*_JOB_NUMBERS, "connections", "stalled_s", "retry_in_s")
 
 
+Count: TypeAlias = Annotated[int, Field(ge=0)]
+Ratio: TypeAlias = Annotated[
+    float, Field(ge=0, le=1, description="At most 0.99 until the content is verified", examples=[0.62])
+]
+Speed: TypeAlias = Annotated[
+    int, Field(ge=0, description="Bytes per second, mean of the last 10 s", examples=[53687091])
+]
+Eta: TypeAlias = Annotated[int, Field(ge=0, description="Seconds left; null in the first 3 s", examples=[100])]
+Shown: TypeAlias = Annotated[dict[str, Any], Field(description="code, message, hint and, where useful, details")]
+Id: TypeAlias = Annotated[str, Field(examples=["019ab3f0c1d24f6e8a90b1c2"])]
+
+
 @dataclass(frozen=True, slots=True)
 class DownloadFile:
     """One file of a job as it is shown; speeds in bytes per second, times in seconds, ratios from 0 to 1."""
 
-    id: str
-    directory: str
-    name: str
-    url: str
-    state: str
-    bytes_total: int | None
-    bytes_done: int
-    progress_ratio: float | None
-    speed_bytes_s: int | None
-    eta_s: int | None
-    attempts: int
-    connections: int
-    stalled_s: float | None
-    retry_in_s: float | None
+    id: Id
+    directory: Annotated[str, Field(description="Category, with sub-folders", examples=["checkpoints"])]
+    name: Annotated[str, Field(examples=["sd_xl_base_1.0.safetensors"])]
+    url: Annotated[str, Field(description="Without secrets")]
+    state: DownloadState
+    bytes_total: Count | None
+    bytes_done: Count
+    progress_ratio: Ratio | None
+    speed_bytes_s: Speed | None
+    eta_s: Eta | None
+    attempts: Annotated[int, Field(ge=0, description="Failures after which it was tried again")]
+    connections: Count
+    stalled_s: Annotated[float | None, Field(description="Seconds without a byte, once it is more than 5")]
+    retry_in_s: Annotated[float | None, Field(description="Seconds until the host is asked again")]
     sha256: str | None
-    verified: bool | None
+    verified: Annotated[
+        bool | None, Field(description="Whether a promised checksum was met; null until it is complete")
+    ]
     path: str | None
-    shared_with: list[str]
-    error: dict[str, JSON] | None
+    shared_with: Annotated[list[str], Field(description="Other unfinished jobs that get the same file")]
+    error: Shown | None
 
 
 @dataclass(frozen=True, slots=True)
 class DownloadJob:
     """A job as it is shown; ``position`` is its place in the queue from 0, None once it has ended."""
 
-    id: str
-    kind: str
-    name: str
-    preset_id: str | None
-    state: str
+    id: Id
+    kind: JobKind
+    name: Annotated[str, Field(examples=["SDXL base"])]
+    preset_id: Annotated[str | None, Field(examples=["sdxl-base"])]
+    state: DownloadState
     priority: int
-    position: int | None
-    created_at: str
+    position: Count | None
+    created_at: Annotated[str, Field(examples=["2026-11-24T16:00:00+00:00"])]
     started_at: str | None
     finished_at: str | None
-    bytes_total: int | None
-    bytes_done: int
-    progress_ratio: float | None
-    speed_bytes_s: int | None
-    eta_s: int | None
-    attempts: int
-    error: dict[str, JSON] | None
+    bytes_total: Count | None
+    bytes_done: Count
+    progress_ratio: Ratio | None
+    speed_bytes_s: Speed | None
+    eta_s: Eta | None
+    attempts: Count
+    error: Shown | None
     files: list[DownloadFile]
 
     def as_dict(self) -> dict[str, JSON]:
@@ -72,7 +88,7 @@ class DownloadJob:
 
     def numbers(self) -> dict[str, JSON]:
         """Return only what changes while files run: the job's numbers, and those of its running files."""
-        running = [file for file in self.files if file.state in ("resolving", "downloading", "verifying")]
+        running = [file for file in self.files if file.state in RUNNING]
         files: list[JSON] = [{name: getattr(file, name) for name in _FILE_NUMBERS} for file in running]
         return {**{name: getattr(self, name) for name in _JOB_NUMBERS}, "files": files}
 
@@ -86,11 +102,11 @@ class QueueTotals:
     """
 
     paused: bool
-    active: int
-    waiting: int
-    bytes_left: int
-    speed_bytes_s: int
-    eta_s: int | None
+    active: Count
+    waiting: Count
+    bytes_left: Count
+    speed_bytes_s: Speed
+    eta_s: Eta | None
 
 
 class Viewer:
@@ -113,10 +129,10 @@ class Viewer:
         problem = job.problem
         return DownloadJob(
             id=job.id,
-            kind=str(job.kind),
+            kind=job.kind,
             name=job.name,
             preset_id=job.preset_id,
-            state=str(job.state),
+            state=job.state,
             priority=job.priority,
             position=self._book.queue.positions.get(job.id),
             created_at=job.created_at.isoformat(),
@@ -172,7 +188,7 @@ class Viewer:
             directory=file.directory,
             name=file.name,
             url=shown_url(file.url),
-            state=str(file.state),
+            state=file.state,
             bytes_total=total,
             bytes_done=done,
             progress_ratio=ratio(done, total, complete=complete),
