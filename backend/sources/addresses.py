@@ -5,9 +5,9 @@ from __future__ import annotations
 import ipaddress
 import re
 import socket
-from urllib.parse import SplitResult, parse_qsl, unquote, urlsplit, urlunsplit
+from urllib.parse import SplitResult, parse_qsl, unquote, urljoin, urlsplit, urlunsplit
 
-from backend.sources.errors import ForbiddenAddress, TokenInAddress, UnsupportedAddress
+from backend.sources.errors import ForbiddenAddress, HostFailed, TokenInAddress, UnsupportedAddress
 
 _DEFAULT_PORTS = {"http": 80, "https": 443}
 _MAX_URL_CHARS = 8192
@@ -99,6 +99,23 @@ def _split(url: str) -> SplitResult:
     if len(text) > _MAX_URL_CHARS or any(ord(char) <= 0x20 or ord(char) == 0x7F for char in text):
         raise UnsupportedAddress("The address holds blanks or is longer than any address can be.")
     return parts
+
+
+def next_hop(url: str, location: str) -> str:
+    """Return the absolute address that a redirect of *url* leads to.
+
+    Raises:
+        HostFailed: It cannot be read, or is neither http nor https.
+    """
+    try:
+        target = urljoin(url, location)
+        parts = urlsplit(target)
+        sound = parts.scheme in _DEFAULT_PORTS and bool(parts.hostname) and parts.port != 0
+    except ValueError:
+        sound, target = False, ""
+    if not sound:
+        raise HostFailed(f"{host_key(url)} redirects to an address that makes no sense.")
+    return target
 
 
 def host_key(url: str) -> str:

@@ -9,9 +9,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from http.cookiejar import CookieJar, DefaultCookiePolicy
 from typing import TYPE_CHECKING, cast
-from urllib.parse import urljoin
 
-from backend.sources.addresses import host_key
+from backend.sources.addresses import host_key, next_hop
 from backend.sources.errors import HostFailed, HostSilent, HostUnreachable, HostUntrusted, SourceError
 from backend.version import VERSION
 
@@ -35,9 +34,9 @@ class Answer:
 
     @property
     def location(self) -> str | None:
-        """The absolute address that a redirect leads to."""
+        """The absolute address that a redirect leads to; HostFailed when it makes no sense."""
         target = self.headers.get("location") if 300 <= self.status < 400 else None
-        return None if target is None else urljoin(self.url, target)
+        return None if target is None else next_hop(self.url, target)
 
     @property
     def content_type(self) -> str:
@@ -83,12 +82,13 @@ class Client:
             HostUntrusted: The certificate is not good.
         Cancelled: the connection is closed.
         """
+        http = await self._opened()
         import httpx2
 
         host = host_key(url)
         try:
             async with asyncio.timeout(_TOTAL_S):
-                return await self._ask(method, url, headers or {}, limit_bytes)
+                return await _ask(http, method, url, headers or {}, limit_bytes)
         except (TimeoutError, httpx2.ReadTimeout, httpx2.WriteTimeout):
             raise HostSilent(f"{host} does not answer in time.") from None
         except httpx2.TimeoutException:
@@ -104,34 +104,39 @@ class Client:
         if http is not None:
             await http.aclose()
 
-    async def _ask(self, method: str, url: str, headers: Mapping[str, str], limit_bytes: int) -> Answer:
-        http = await self._opened()
-        async with http.stream(method, url, headers=dict(headers)) as response:
-            body = bytearray()
-            if limit_bytes and method != "HEAD":
-                async for chunk in response.aiter_bytes(min(limit_bytes, 65_536)):
-                    body += chunk
-                    if len(body) >= limit_bytes:
-                        break
-            return Answer(url, response.status_code, lower_case(response.headers), bytes(body[:limit_bytes]))
-
     async def _opened(self) -> httpx2.AsyncClient:
         async with self._opening:
             if self._http is None:
-                import httpx2
-
-                self._http = httpx2.AsyncClient(
-                    verify=await asyncio.to_thread(tls_context, self._cafile),
-                    timeout=httpx2.Timeout(_IDLE_S, connect=_CONNECT_S),
-                    headers={"User-Agent": USER_AGENT, "Accept-Encoding": "identity"},
-                    cookies=CookieJar(DefaultCookiePolicy(allowed_domains=[])),
-                    follow_redirects=False,
-                )
+                self._http = await asyncio.to_thread(open_http, self._cafile, idle_s=_IDLE_S)
             return self._http
 
 
-def tls_context(cafile: str | None) -> ssl.SSLContext:
-    """Trust the system's authorities, those of certifi, and *cafile*; blocking for some tens of milliseconds."""
+def open_http(cafile: str | None, *, idle_s: float) -> httpx2.AsyncClient:
+    """Make a client that keeps no cookies and follows no redirect; blocking: it imports a library and reads certificates."""
+    import httpx2
+
+    return httpx2.AsyncClient(
+        verify=_tls_context(cafile),
+        timeout=httpx2.Timeout(idle_s, connect=_CONNECT_S),
+        headers={"User-Agent": USER_AGENT, "Accept-Encoding": "identity"},
+        cookies=CookieJar(DefaultCookiePolicy(allowed_domains=[])),
+        follow_redirects=False,
+    )
+
+
+async def _ask(http: httpx2.AsyncClient, method: str, url: str, headers: Mapping[str, str], limit_bytes: int) -> Answer:
+    async with http.stream(method, url, headers=dict(headers)) as response:
+        body = bytearray()
+        if limit_bytes and method != "HEAD":
+            async for chunk in response.aiter_bytes(min(limit_bytes, 65_536)):
+                body += chunk
+                if len(body) >= limit_bytes:
+                    break
+        return Answer(url, response.status_code, lower_case(response.headers), bytes(body[:limit_bytes]))
+
+
+def _tls_context(cafile: str | None) -> ssl.SSLContext:
+    """Trust the system's authorities, those of certifi, and *cafile*."""
     import certifi
 
     context = ssl.create_default_context()

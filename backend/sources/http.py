@@ -22,7 +22,6 @@ from backend.sources.errors import (
     HostSilent,
     SignedAddressRefused,
     SourceError,
-    UnsupportedAddress,
     WebPageInsteadOfFile,
 )
 from backend.sources.filenames import suggested_name
@@ -85,8 +84,6 @@ class Http:
             target = answer.location
             if target is None:
                 return answer if answer.status == 200 else None
-            if urlsplit(target).scheme not in ("http", "https"):
-                raise UnsupportedAddress(f"{host_key(url)} redirects to something that is not http or https.")
             url = target
         raise HostFailed(f"{host_key(url)} redirects in circles.")
 

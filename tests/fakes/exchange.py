@@ -16,7 +16,8 @@ class Seen:
     """A request as the host saw it; ``bytes_sent`` and ``closed_at`` go on changing while the answer is sent.
 
     ``range`` holds first and last byte as asked, the last being None for an open end. ``closed_at`` (time.monotonic) is when
-    the answer ended or the client went away; ``cut`` tells that it went away, or was cut, before the promised end.
+    the answer ended or the client went away; ``cut`` tells that it went away, or was cut, before the promised end. A client may
+    have read an answer before its record is complete: wait for ``closed_at`` before looking at the other two.
     """
 
     method: str

@@ -86,6 +86,7 @@ def test_a_cut_body_ends_early_and_only_as_often_as_asked(model_host: ModelHost,
     url = model_host.put("/a.bin", FILE, fault)
     with pytest.raises((httpx2.RemoteProtocolError, httpx2.ReadError)):
         get(url)
+    model_host.wait_for(lambda seen: seen[0].closed_at)
 
     assert model_host.requests[0].bytes_sent == 1_500_000
     assert model_host.requests[0].cut
