@@ -1,0 +1,1 @@
+"""The parts of the catalogue generator; its door is ``scripts/build_catalog.py``."""
