@@ -25,13 +25,15 @@ _MAX_BYTES = 1 << 20  # a state has a few hundred bytes; anything longer is some
 class PartState:
     """The durable ranges, and of which file they are.
 
-    ``identity`` is that of ``RemoteFile``. ``etag`` and ``last_modified`` are as the host sent them.
+    ``identity`` is that of ``RemoteFile``. ``etag`` and ``last_modified`` are as the host sent them; ``date_is_strong``: RFC 9110 allows to
+    rely on the latter.
     """
 
     identity: str
     size_bytes: int | None
     etag: str | None = None
     last_modified: str | None = None
+    date_is_strong: bool = False
     sha256: str | None = None
     ranges: tuple[Range, ...] = ()
 
@@ -97,6 +99,7 @@ def save_state(destination: Path, state: PartState) -> None:
         "size_bytes": state.size_bytes,
         "etag": state.etag,
         "last_modified": state.last_modified,
+        "date_is_strong": state.date_is_strong,
         "sha256": state.sha256,
         "ranges": [list(part) for part in state.ranges],
     }
@@ -124,6 +127,7 @@ def _parse(fields: object) -> PartState:
         size_bytes=cast("int | None", size),
         etag=_text(values["etag"]),
         last_modified=_text(values["last_modified"]),
+        date_is_strong=values["date_is_strong"] is True,
         sha256=_text(values["sha256"]),
         ranges=_parse_ranges(values["ranges"], cast("int | None", size)),
     )
