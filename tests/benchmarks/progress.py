@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import itertools
 import json
 import tempfile
 import time
@@ -111,7 +112,7 @@ async def _freshness(server: LiveServer, host: ModelHost, api: httpx2.AsyncClien
                 assert frame["data"]["state"] == "completed", frame
                 break
         closed = max(seen_request.closed_at or 0 for seen_request in host.requests if seen_request.path == "/slow.bin")
-    gaps = [after - before for before, after in zip(seen, seen[1:], strict=False)]
+    gaps = [after - before for before, after in itertools.pairwise(seen)]
     return first, max(0.0, now - closed), gaps
 
 
