@@ -2,7 +2,7 @@
 
 from backend.presets.catalog import Catalog, CatalogStore
 from backend.presets.definitions import MAX_FILE_BYTES as MAX_DEFINITION_BYTES
-from backend.presets.errors import InvalidPreset, PresetError, PresetsDisabled
+from backend.presets.errors import InvalidPreset, PresetError, PresetsDisabled, VerificationNotFound
 from backend.presets.installation import Inspector, Status
 from backend.presets.pages import Encoded, encode
 from backend.presets.preset import CATEGORY_NAMES, Category, Preset
@@ -35,8 +35,8 @@ __all__ = [
     "Preset",
     "PresetDetail",
     "PresetDocument",
-    "PresetFileView",
     "PresetError",
+    "PresetFileView",
     "PresetManager",
     "PresetPage",
     "PresetQuery",
@@ -50,6 +50,7 @@ __all__ = [
     "Sort",
     "Status",
     "UpdateReport",
+    "VerificationNotFound",
     "VerificationView",
     "document_schema",
     "encode",

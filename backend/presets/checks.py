@@ -56,6 +56,7 @@ class Checks:
             PresetNotFound, PresetRetired: The id leads nowhere.
         Cancelled while waiting: the check goes on.
         """
+        self._keeper.invalidate()
         snapshot = await self._keeper.fresh()
         preset = snapshot.catalog.get(preset_id)
         states = snapshot.states[preset.id].files

@@ -157,14 +157,32 @@ def restore(preset_id: str, roots: Iterable[Path], removal_id: str | None = None
     blocked: list[JSON] = [str(original) for _, original in moves if original.exists()]
     if blocked:
         raise RestoreBlocked(f"{blocked[0]} is in the way of a restored file.", details={"blocked": blocked})
+    leftovers = _left_over(folders, moves)
+    if leftovers and not moves:
+        raise NothingToRestore(
+            f"The list of what was removed with {preset_id} is damaged.",
+            hint="Look into the folders in details.folders; move what you need back by hand.",
+            details={"folders": leftovers},
+        )
     for stored, original in moves:
         original.parent.mkdir(parents=True, exist_ok=True)
         stored.rename(original)
         fsync_directory(original.parent)
     for folder in folders:
-        (folder / _MANIFEST).unlink()
-        folder.rmdir()
+        if str(folder) not in leftovers:
+            (folder / _MANIFEST).unlink()
+            folder.rmdir()
     return [original for _, original in moves]
+
+
+def _left_over(folders: list[Path], moves: list[tuple[Path, Path]]) -> list[JSON]:
+    """List the folders that hold more than their manifest and what goes back; these stay for a person to look at."""
+    going = {stored for stored, _ in moves}
+    return [
+        str(folder)
+        for folder in folders
+        if any(entry.name != _MANIFEST and entry not in going for entry in folder.iterdir())
+    ]
 
 
 def _move_away(folder: Path, preset_id: str, files: list[RemovableFile]) -> None:
@@ -191,9 +209,12 @@ def _move_away(folder: Path, preset_id: str, files: list[RemovableFile]) -> None
 def _moves_back(folder: Path, roots: tuple[Path, ...]) -> list[tuple[Path, Path]]:
     """Read a manifest, whose text anybody with the volume could have changed, so that paths stay below the roots."""
     moves: list[tuple[Path, Path]] = []
-    manifest = _read_manifest(folder) or {}
-    for entry in cast("list[dict[str, str]]", manifest.get("files", [])):
-        stored, original = folder / Path(entry["stored"]).name, Path(entry["path"])
+    entries = (_read_manifest(folder) or {}).get("files")
+    for entry in cast("list[dict[str, str]]", entries) if isinstance(entries, list) else []:
+        try:
+            stored, original = folder / Path(entry["stored"]).name, Path(entry["path"])
+        except (TypeError, KeyError):
+            continue
         if _root_of(original, roots) is not None and ".." not in original.parts and stored.is_file():
             moves.append((stored, original))
     return moves

@@ -20,10 +20,9 @@ from backend.presets.preset import Preset
 from backend.presets.promises import Promises
 
 _LOOK_EVERY_S = 1.0
-_NEVER = float("-inf")
 _revisions = itertools.count(1)
 
-_Key = tuple[int, int, int, int]
+_Key = tuple[int, int, int, int, int]
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,7 +60,8 @@ class StateKeeper:
         self._facts: Mapping[Place, Facts] = {}
         self._promised = -1
         self._key: _Key | None = None
-        self._looked_at_s = _NEVER
+        self._looked_at_s = 0.0
+        self._own_changes = 0
         self._task: asyncio.Task[None] | None = None
         self.current = Snapshot(store.current, {})
 
@@ -86,7 +86,7 @@ class StateKeeper:
 
     def invalidate(self) -> None:
         """Make the next question look at the disk: something of ours has changed there."""
-        self._looked_at_s = _NEVER
+        self._own_changes += 1
 
     async def close(self) -> None:
         """Wait until nobody looks any more."""
@@ -102,6 +102,7 @@ class StateKeeper:
             self._ledger.version,
             self._downloads.activity(),
             self._promises.version,
+            self._own_changes,
         )
 
     def _ended(self, task: asyncio.Task[None]) -> None:
@@ -130,7 +131,7 @@ class StateKeeper:
         return active
 
     def _derive(self, old: Snapshot, active: Mapping[str, ActiveDownload], key: _Key) -> Snapshot:
-        _, ledger_version, _, promised = key
+        _, ledger_version, _, promised, _ = key
         self._store.refresh()
         catalog = self._store.current
         before, facts = self._facts, self._disk.refresh(catalog, ledger_version)

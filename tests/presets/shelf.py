@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import hashlib
 import json
 import struct
@@ -127,28 +128,37 @@ class Shelf:
         self.promises: dict[str, str] = {}
         self.catalog_url: str | None = None
         self.served: dict[str, bytes] = {}
+        self.managers: list[PresetManager] = []
 
     def ship(self, *definitions: dict[str, Any], **aliases: Any) -> Shelf:
         write_catalog(self.shipped, *definitions, **aliases)
         return self
 
     def put(self, name: str, content: bytes, directory: str = "checkpoints") -> Path:
-        path = self.paths.destination(directory, name)
+        path = self.paths.folder(directory) / name
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_bytes(content)
         return path
 
+    def notice(self) -> None:
+        """Let the managers look at the disk at the next question, instead of within a second."""
+        for manager in self.managers:
+            manager._keeper.invalidate()
+
     async def record(self, path: Path, content: bytes, *, verified: bool = True, url: str | None = None) -> None:
-        seen = FileIdentity.of(path)
+        seen = await asyncio.to_thread(FileIdentity.of, path)
         await self.ledger.record(
             VerifiedFile(path, seen.size_bytes, seen.mtime_ns, seen.inode, sha256(content), verified, url)
         )
+
+    def record_now(self, path: Path, content: bytes, *, verified: bool = True, url: str | None = None) -> None:
+        asyncio.run(self.record(path, content, verified=verified, url=url))
 
     def store(self) -> CatalogStore:
         return CatalogStore(self.shipped, self.updated, self.user)
 
     def manager(self) -> PresetManager:
-        return PresetManager(
+        made = PresetManager(
             store=self.store(),
             ledger=self.ledger,
             downloads=self.queue,
@@ -159,6 +169,8 @@ class Shelf:
             fetch=self._fetch,
             catalog_url=self.catalog_url,
         )
+        self.managers.append(made)
+        return made
 
     async def _promised(self, url: str) -> str | None:
         return self.promises.get(url)

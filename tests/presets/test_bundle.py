@@ -88,6 +88,7 @@ def test_a_json_catalogue_may_come_without_checksum():
         (zipped({"image/a.json": b"{}"}), "image/a.json"),
         (zipped({"image/a.json": b"nope"}), "not JSON"),
     ],
+    ids=lambda value: value if isinstance(value, str) else "",
 )
 def test_what_is_no_catalogue_is_refused(data: bytes, complaint: str):
     """Each refusal says what is wrong."""
