@@ -18,7 +18,8 @@ class Category:
     Args:
         folders: Folder names below a root in the order in which ComfyUI searches them; downloads go to the one that is
             named like the category.
-        extensions: Lower-case endings that ComfyUI lists; empty means that it lists every file.
+        extensions: Lower-case endings that ComfyUI lists, with the dot; ``folder`` stands for whole folders and an empty
+            text for names without ending. Without any, it lists every file.
         core: False for folders that only custom nodes read; they are told to ComfyUI where they exist.
     """
 
@@ -46,8 +47,8 @@ CATEGORIES: tuple[Category, ...] = (
     *_plain("audio_encoders", "hypernetworks", "photomaker", "gligen", "vae_approx", "background_removal"),
     *_plain("detection", "frame_interpolation", "geometry_estimation", "optical_flow"),
     Category("configs", ("configs",), frozenset({".yaml"})),
-    Category("diffusers", ("diffusers",), frozenset()),
-    Category("classifiers", ("classifiers",), frozenset()),
+    Category("diffusers", ("diffusers",), frozenset({"folder"})),
+    Category("classifiers", ("classifiers",), frozenset({""})),
     *_of_nodes("animatediff_models", "animatediff_motion_lora", "facerestore_models", "insightface", "instantid"),
     *_of_nodes("ipadapter", "LLM", "sams", "TTS", "ultralytics"),
 )

@@ -50,12 +50,12 @@ def _both(workspace: Path) -> tuple[Path, Path]:
 
 
 def _outer_comes_first(inner: Path, outer: Path) -> bool:
-    """Tell whether ``models`` is more than our link or an empty folder."""
-    if outer.is_symlink():
-        return outer.is_dir() and outer.resolve() != inner.resolve()
+    """Tell whether ``models`` is more than a link to ``ComfyUI/models`` or an empty folder."""
+    if outer.is_symlink() and outer.parent / outer.readlink() == inner:
+        return False
     if inner.is_symlink() and inner.resolve() == outer.resolve():
         return True
-    return outer.is_dir() and (outer.is_mount() or any(outer.iterdir()))
+    return outer.is_dir() and (outer.is_symlink() or outer.is_mount() or any(outer.iterdir()))
 
 
 def _present(path: Path) -> bool:
