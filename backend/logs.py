@@ -6,13 +6,18 @@ Lines of other libraries (uvicorn, alembic) pass through the same processors, so
 from __future__ import annotations
 
 import logging
+import re
 import sys
-from collections.abc import MutableMapping
-from typing import Any
+from collections.abc import Mapping, MutableMapping, Sequence
+from typing import Any, cast
 
 import structlog
 
-from backend.kit.redact import redact
+from backend.kit.redact import MASK, redact
+
+_MANY_LINES = ("exception", "stack")
+_SECRET_NAME = re.compile(r"(?i)password|secret|authorization|cookie|(^|_)token$|api_?key")
+_CONTROL_CHARACTERS = {code: f"\\x{code:02x}" for code in (*range(0x20), *range(0x7F, 0xA0), 0x2028, 0x2029)}
 
 _QUIET = {
     "uvicorn.access": logging.CRITICAL,
@@ -49,7 +54,11 @@ def configure_logs(level: str, output_format: str) -> None:
     )
     machine = output_format == "json"
     renderer = (
-        structlog.processors.JSONRenderer() if machine else structlog.dev.ConsoleRenderer(colors=sys.stderr.isatty())
+        structlog.processors.JSONRenderer(ensure_ascii=False)
+        if machine
+        else structlog.dev.ConsoleRenderer(
+            colors=sys.stderr.isatty(), exception_formatter=structlog.dev.plain_traceback
+        )
     )
     formatter = structlog.stdlib.ProcessorFormatter(
         foreign_pre_chain=shared,
@@ -73,9 +82,20 @@ def configure_logs(level: str, output_format: str) -> None:
 
 
 def _redact_values(_logger: Any, _method: str, event: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
-    for key, value in event.items():
-        if isinstance(value, str):
-            event[key] = redact(value)
-        elif not isinstance(value, (int, float, bool, type(None))):
-            event[key] = redact(str(value))
+    for name, value in event.items():
+        event[name] = redact(value) if name in _MANY_LINES and isinstance(value, str) else _clean(name, value)
     return event
+
+
+def _clean(name: str, value: Any) -> Any:
+    """Return *value* as it may be written: without secrets, and in one line, so that no text can pose as an entry."""
+    if isinstance(value, (int, float, type(None))):
+        return value
+    if _SECRET_NAME.search(name):
+        return MASK
+    if isinstance(value, Mapping):
+        return {str(key): _clean(str(key), part) for key, part in cast("Mapping[Any, Any]", value).items()}
+    if isinstance(value, (list, tuple)):
+        return [_clean("", part) for part in cast("Sequence[Any]", value)]
+    text = redact(str(value))
+    return text if text.isprintable() else text.translate(_CONTROL_CHARACTERS)

@@ -23,6 +23,8 @@ Document = dict[str, Any]  # Any: an OpenAPI document is JSON of every shape
 
 router = APIRouter(include_in_schema=False)
 
+_CACHE = {"Cache-Control": "private, no-cache"}
+
 _STYLE = Path(__file__).with_name("reference.css")
 _METHODS = {"get", "put", "post", "delete", "patch"}
 _ERROR: Document = {
@@ -93,20 +95,20 @@ def install_documentation(app: FastAPI) -> None:
 async def openapi_json(request: Request) -> Response:
     """Answer the OpenAPI document."""
     documentation = cast("Documentation", request.app.state.documentation)
-    return Response(await asyncio.to_thread(documentation.json), media_type="application/json")
+    return Response(await asyncio.to_thread(documentation.json), headers=_CACHE, media_type="application/json")
 
 
 @router.get("/docs")
 async def docs(request: Request) -> Response:
     """Answer the reference as a page."""
     documentation = cast("Documentation", request.app.state.documentation)
-    return Response(await asyncio.to_thread(documentation.page), media_type="text/html")
+    return Response(await asyncio.to_thread(documentation.page), headers=_CACHE, media_type="text/html")
 
 
 @router.get("/docs/reference.css")
 async def style() -> Response:
     """Answer the page's style."""
-    return Response(await asyncio.to_thread(_STYLE.read_bytes), media_type="text/css")
+    return Response(await asyncio.to_thread(_STYLE.read_bytes), headers=_CACHE, media_type="text/css")
 
 
 def _document(app: FastAPI) -> Document:

@@ -8,7 +8,6 @@ from fastapi import APIRouter, Body
 from pydantic import BaseModel, Field
 
 from backend.api.dependencies import Manager, Reader, ServicesDep
-from backend.errors import JSON
 
 router = APIRouter(prefix="/api/settings", tags=["settings"])
 
@@ -52,7 +51,7 @@ async def change_settings(
     services: ServicesDep,
     _who: Manager,
     changes: Annotated[
-        dict[str, JSON], Body(examples=[{"max_parallel_downloads": 2, "download_rate_limit": 20_000_000}])
+        dict[str, Any], Body(examples=[{"max_parallel_downloads": 2, "download_rate_limit": 20_000_000}])
     ],
 ) -> SettingsList:
     """Store new values, all or none; `null` returns a setting to its default."""

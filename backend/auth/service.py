@@ -136,7 +136,7 @@ class Auth:
         async with self._in_turn():
             await self._check_password(password, client=client, known=known)
             issued = await self._sessions.create(self._password.id, client=client, agent=agent)
-        mark = self._signer.sign(_DEVICE, {"did": known or new_id()})
+        mark = await asyncio.to_thread(self._signer.sign, _DEVICE, {"did": known or new_id()})
         log.info("signed_in", client=client, session=issued.session_id)
         return SignIn(issued.access_token, issued.expires_at, issued.session_id, mark)
 

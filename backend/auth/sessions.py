@@ -89,7 +89,7 @@ class Sessions:
             await self.revoke(surplus)
         await self._database.write(lambda connection: add_session(connection, stored))
         live = self._by_id[stored.id] = _live(stored)
-        return self._issue(live)
+        return await self._issue(live)
 
     def find(self, digest: bytes) -> Identity | None:
         """Return who carries the token with this SHA-256, if it was recognised before; moves the expiry on."""
@@ -119,7 +119,7 @@ class Sessions:
         )
         self._by_digest.pop(live.digest, None)
         live.stored.token_id, live.stored.expires_at = token_id, expires_at
-        return self._issue(live)
+        return await self._issue(live)
 
     def all(self) -> list[Session]:
         """List the sign-ins in force, the one used last first."""
@@ -171,9 +171,10 @@ class Sessions:
         values = {"last_used_at": stored.last_used_at.isoformat(), "expires_at": stored.expires_at.isoformat()}
         await self._database.write(lambda connection: save_session(connection, stored.id, **values))
 
-    def _issue(self, live: _Live) -> IssuedToken:
+    async def _issue(self, live: _Live) -> IssuedToken:
         stored = live.stored
-        token = self._signer.sign(_PURPOSE, {"sub": OWNER, "sid": stored.id, "jti": stored.token_id})
+        claims = {"sub": OWNER, "sid": stored.id, "jti": stored.token_id}
+        token = await asyncio.to_thread(self._signer.sign, _PURPOSE, claims)
         self._learn(live, sha256(token.encode()).digest())
         return IssuedToken(token, stored.expires_at, stored.id)
 

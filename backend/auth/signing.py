@@ -44,7 +44,7 @@ class Signer:
         return cls(key)
 
     def sign(self, purpose: str, claims: dict[str, str], *, now: datetime | None = None) -> str:
-        """Return a token for *purpose*; it can be read for 400 days, what it refers to may end earlier."""
+        """Return a token for *purpose*; it can be read for 400 days, what it refers to may end earlier; blocking at first use."""
         import jwt
 
         issued = now or utc_now()
