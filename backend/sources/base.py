@@ -11,7 +11,6 @@ from urllib.parse import urlsplit
 from backend.sources.addresses import host_key, may_carry_token, origin
 from backend.sources.client import Answer, Client
 from backend.sources.errors import HostFailed, SourceError, TokenInvalid
-from backend.sources.refusals import refusal
 from backend.sources.tokens import Tokens
 
 Place = TypeVar("Place")
@@ -101,9 +100,9 @@ class Source(ABC, Generic[Place]):
         below = urlsplit(self._endpoint).path + "/"
         return origin(url) == origin(self._endpoint) and urlsplit(url).path.startswith(below)
 
+    @abstractmethod
     def explain(self, answer: Answer) -> SourceError:
         """Name a refusal of this source's host."""
-        return refusal(answer, self.public_host, has_token=self._token() is not None)
 
     def _token(self) -> str | None:
         """Return the token for the endpoint, if the way there is fit for it."""

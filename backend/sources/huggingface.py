@@ -119,6 +119,9 @@ class HuggingFace(Source[HubFile]):
     async def _resolve(self, place: HubFile, headers: dict[str, str]) -> RemoteFile:
         pinned, hub, last = await self._ask(place, headers)
         commit = hub.headers.get("x-repo-commit")
+        if commit is None and last.status == 200 and last.content_type == "text/html":
+            # A captive portal, or a mirror that is none.
+            raise self.explain(last)
         etag = hub.headers.get("x-linked-etag", "").strip('W/"').lower()
         sha256 = etag if _SHA256.match(etag) else None
         size = hub.headers.get("x-linked-size") or (last.headers.get("content-length") if last.status == 200 else None)

@@ -18,6 +18,7 @@ from backend.sources.errors import (
 )
 from tests.fakes.civitai import Civitai
 from tests.fakes.model_host import Content, Status
+from tests.secret_watch import secret
 from tests.sources.conftest import Resolve
 from tests.sources.test_huggingface import fetch
 
@@ -60,6 +61,18 @@ async def test_pages_of_a_model_lead_to_a_version(civitai: Civitai, resolve: Res
         await resolve("https://civitai.com/images/99")
 
 
+async def test_a_model_without_versions_and_a_version_without_facts(civitai: Civitai, resolve: Resolve) -> None:
+    """Nothing to choose from is not found; a file that the API does not describe is still a file, named by its signature."""
+    civitai.add(123, "a.safetensors", FILE)
+    civitai.site.put("/api/v1/models/7", Content.of('{"id": 7, "modelVersions": []}'))
+    civitai.site.put("/api/v1/model-versions/123", Content.of('{"id": 123}'))
+    file = await resolve(civitai.url(123))
+
+    assert (file.filename, file.size_bytes, file.sha256) == ("a.safetensors", None, None)
+    with pytest.raises(RemoteFileNotFound, match="no version"):
+        await resolve("https://civitai.com/models/7")
+
+
 @pytest.mark.parametrize("as_page", [True, False])
 async def test_a_file_that_needs_a_login_waits_for_a_token(
     civitai: Civitai, resolve: Resolve, tokens: Tokens, as_page: bool
@@ -84,7 +97,7 @@ async def test_refusals_of_civitai_are_told_apart(civitai: Civitai, resolve: Res
     for missing in (civitai.url(999), "https://civitai.com/models/999"):
         with pytest.raises(RemoteFileNotFound):
             await resolve(missing)
-    await tokens.set("civitai.com", "wrong-token-of-somebody")
+    await tokens.set("civitai.com", secret("token of somebody"))
     with pytest.raises(TokenInvalid) as bad:
         await resolve(url)
     await tokens.set("civitai.com", civitai.account("ada"))
@@ -132,6 +145,6 @@ async def test_civitai_says_whose_token_it_is(civitai: Civitai, sources: Sources
     await tokens.set("civitai.com", civitai.account("ada"))
     assert await tokens.validate("civitai.com") == "ada"
 
-    await tokens.set("civitai.com", "wrong-token-of-somebody")
+    await tokens.set("civitai.com", secret("token of somebody"))
     with pytest.raises(TokenInvalid):
         await tokens.validate("civitai.com")

@@ -7,9 +7,10 @@ import time
 import pytest
 
 from backend.sources import Sources, Tokens
-from backend.sources.errors import RateLimited, RemoteFileNotFound, TokenInvalid, UnsupportedAddress
+from backend.sources.errors import HostFailed, RateLimited, RemoteFileNotFound, TokenInvalid, UnsupportedAddress
 from tests.fakes.github import GitHub
 from tests.fakes.model_host import Content, Reply, Status
+from tests.secret_watch import secret
 from tests.sources.conftest import Resolve
 from tests.sources.test_huggingface import fetch
 
@@ -39,6 +40,17 @@ async def test_a_silent_api_costs_only_the_facts(github: GitHub, resolve: Resolv
 
     assert (unknown.url, unknown.identity) == (known.url, known.identity)
     assert (unknown.size_bytes, unknown.sha256, unknown.content_addressed) == (7, None, False)
+
+
+async def test_an_api_that_makes_no_sense_costs_only_the_facts(github: GitHub, resolve: Resolve) -> None:
+    """A page instead of JSON, or a circle of redirects at the download address."""
+    url = github.add("ada/tool", "v1.0", "model.onnx", FILE)
+    github.site.handle("/api/v3/repos/", lambda _exchange: Reply.text(200, "<html>"))
+
+    assert (await resolve(url)).url == url
+    github.site.redirect("/ada/loop/releases/download/v1/a.bin", "/ada/loop/releases/download/v1/a.bin")
+    with pytest.raises(HostFailed):
+        await resolve(github.url("ada/loop", "v1", "a.bin"))
 
 
 async def test_the_latest_release_is_pinned_to_its_tag(github: GitHub, resolve: Resolve) -> None:
@@ -73,7 +85,7 @@ async def test_a_private_asset_comes_through_the_api_with_a_token(
 async def test_a_stale_token_does_not_stop_public_assets(github: GitHub, resolve: Resolve, tokens: Tokens) -> None:
     """The API refuses it; the download address needs none."""
     url = github.add("ada/tool", "v1.0", "model.onnx", FILE)
-    await tokens.set("github.com", "ghp_wrongtokenofsomebody")
+    await tokens.set("github.com", secret("token of somebody", "ghp_"))
     file = await resolve(url)
 
     assert (file.url, dict(file.headers)) == (url, {})
@@ -105,6 +117,6 @@ async def test_github_says_whose_token_it_is(github: GitHub, sources: Sources, t
     await tokens.set("github.com", github.account("ada"))
     assert await tokens.validate("github.com") == "ada"
 
-    await tokens.set("github.com", "ghp_wrongtokenofsomebody")
+    await tokens.set("github.com", secret("token of somebody", "ghp_"))
     with pytest.raises(TokenInvalid):
         await tokens.validate("github.com")

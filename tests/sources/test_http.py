@@ -111,6 +111,15 @@ async def test_a_busy_host_tells_when_to_come_back(
     assert caught.value.details["retry_after_s"] == caught.value.retry_after_s
 
 
+@pytest.mark.parametrize("value", ["soon", "", "-5", "Fri, 99 Nov"])
+async def test_a_wait_that_cannot_be_read_is_no_wait(sources: Sources, value: str) -> None:
+    """Then our own delays count."""
+    error = sources.explain("https://host.example/a.bin", 429, {"Retry-After": value}, b"")
+
+    assert isinstance(error, RateLimited)
+    assert error.retry_after_s is None
+
+
 async def test_a_web_page_is_not_a_file(model_host: ModelHost, resolve: Resolve) -> None:
     """A page at a file's address is named before anything is fetched; a page that was asked for is fine."""
     page = HtmlPage(methods=("HEAD",))
@@ -130,7 +139,7 @@ async def test_a_token_goes_to_its_own_host_and_port_alone(
         url = model_host.url("/a.bin")
         with pytest.raises(GatedNoToken) as caught:
             await resolve(url)
-        await tokens.set(model_host.authority, "not-the-right-one")
+        await tokens.set(model_host.authority, secret("token of somebody"))
         with pytest.raises(TokenInvalid):
             await resolve(url)
         await tokens.set(model_host.authority, token)

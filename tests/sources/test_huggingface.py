@@ -8,6 +8,7 @@ import httpx2
 import pytest
 
 from backend.sources import FileRef, RemoteFile, Sources, Tokens
+from backend.sources.client import Answer, Client
 from backend.sources.errors import (
     FileGone,
     GatedLicenceNotAccepted,
@@ -19,9 +20,12 @@ from backend.sources.errors import (
     TokenInvalid,
     TokenLacksScope,
     UnsupportedAddress,
+    WebPageInsteadOfFile,
 )
+from backend.sources.huggingface import HuggingFace
 from tests.fakes.hub import HuggingFaceHub
-from tests.fakes.model_host import Content, ModelHost, too_many, unavailable
+from tests.fakes.model_host import Content, ModelHost, Reply, too_many, unavailable
+from tests.secret_watch import secret
 from tests.sources.conftest import Resolve
 
 pytestmark = pytest.mark.anyio
@@ -261,6 +265,33 @@ async def test_trouble_of_the_hub_is_worth_another_try(hugging_face: HuggingFace
     hugging_face.close()
     with pytest.raises(HostUnreachable):
         await resolve(url)
+
+
+async def test_an_endpoint_that_is_no_hub_is_found_out(tokens: Tokens, model_host: ModelHost) -> None:
+    """A captive portal answers everything with a page, and a check of the token with anything."""
+    model_host.handle("/", lambda _exchange: Reply.text(200, "<html>Welcome</html>", "text/html"))
+    sources = Sources(
+        hf_endpoint=model_host.origin, civitai_endpoint="https://b", github_endpoint="https://c", tokens=tokens
+    )
+    await tokens.set("huggingface.co", secret("token of somebody", "hf_"))
+    with pytest.raises(WebPageInsteadOfFile):
+        await sources.resolve(FileRef("https://hf.co/ada/model/resolve/main/a.bin"))
+    for status, body in ((200, "<html>"), (200, "{}"), (500, "")):
+        model_host.handle("/api/whoami-v2", lambda _exchange, body=body, status=status: Reply.text(status, body))
+        with pytest.raises(HostFailed):
+            await tokens.validate("huggingface.co")
+    await sources.aclose()
+
+
+async def test_a_token_is_not_shown_to_an_endpoint_in_the_clear(tokens: Tokens) -> None:
+    """Plain http to somewhere outside: everybody on the way could read the token."""
+    await tokens.set("huggingface.co", secret("token of somebody", "hf_"))
+    clear, encrypted = (HuggingFace(f"{scheme}://hub.example.org", tokens, Client()) for scheme in ("http", "https"))
+    refusal = {"x-error-code": "GatedRepo"}
+    url = "http://hub.example.org/ada/model/resolve/main/a.bin"
+
+    assert isinstance(clear.explain(Answer(url, 401, refusal)), GatedNoToken)
+    assert isinstance(encrypted.explain(Answer(url.replace("http", "https"), 401, refusal)), TokenInvalid)
 
 
 async def test_the_hub_says_whose_token_it_is(hugging_face: HuggingFaceHub, sources: Sources, tokens: Tokens) -> None:
