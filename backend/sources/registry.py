@@ -44,7 +44,8 @@ class Sources:
         self._civitai = Civitai(civitai_endpoint, tokens, self._client)
         self._github = GitHub(github_endpoint, tokens, self._client)
         self._http = Http(tokens, self._client)
-        tokens.check_with(self._account)
+        known = (self._hub, self._civitai, self._github)
+        tokens.serve(self._account, {host_key(each.endpoint): each.public_host for each in known})
 
     async def resolve(self, ref: FileRef) -> RemoteFile:
         """Find out where *ref* is, how large it is and what it must hash to, without its body.

@@ -65,6 +65,7 @@ class Tokens:
         self._stored = dict(stored)
         self._listeners: list[Callable[[str], None]] = []
         self._check: Check | None = None
+        self._stands_for: dict[str, str] = {}
         self._writing = asyncio.Lock()
         for token in (*self._environment.values(), *self._stored.values()):
             register_secret(token)
@@ -140,9 +141,16 @@ class Tokens:
         """Call *listener* with the host after a stored token came, changed or went; it must not block."""
         self._listeners.append(listener)
 
-    def check_with(self, check: Check) -> None:
-        """Let *check* (host, token) answer :meth:`validate`; the sources know how to ask each host."""
+    def serve(self, check: Check, stands_for: Mapping[str, str]) -> None:
+        """Let the sources say what they know of hosts.
+
+        Args:
+            check: Answers :meth:`validate` for (host, token).
+            stands_for: Endpoint to the public host whose files it serves: a token that comes for a mirror helps whatever
+                waits for the host behind it.
+        """
         self._check = check
+        self._stands_for = dict(stands_for)
 
     async def _replace(self, tokens: dict[str, str]) -> None:
         text = json.dumps({"version": 1, "tokens": tokens}, indent=1, sort_keys=True)
@@ -150,8 +158,9 @@ class Tokens:
         self._stored = tokens
 
     def _tell(self, host: str) -> None:
-        for listener in self._listeners:
-            listener(host)
+        for name in dict.fromkeys((host, self._stands_for.get(host, host))):
+            for listener in self._listeners:
+                listener(name)
 
 
 def token_host(host: str) -> str:

@@ -123,11 +123,14 @@ async def test_a_check_needs_a_token_and_a_host_that_can_be_asked(tokens: Tokens
 async def test_a_token_may_belong_to_the_mirror_alone(
     tokens: Tokens, sources: Sources, hugging_face: HuggingFaceHub
 ) -> None:
-    """A token kept under the endpoint's own name is used there in place of the hub's."""
+    """A token kept under the endpoint's own name is used there in place of the hub's, and wakes what waits for the hub."""
+    heard: list[str] = []
+    tokens.on_change(heard.append)
     url = hugging_face.add("ada/secret", "a.bin", Content.random(100))
     hugging_face.hide("ada/secret", "ada")
     await tokens.set("huggingface.co", secret("a token of the real hub"))
     await tokens.set(hugging_face.site.authority, hugging_face.account("ada"))
 
+    assert heard == ["huggingface.co", hugging_face.site.authority, "huggingface.co"]
     assert (await sources.resolve(FileRef(url))).size_bytes == 100
     assert await tokens.validate(hugging_face.site.authority) == "ada"
