@@ -11,6 +11,7 @@
   * SourceChanged                          the file changes while it is being read
   * NoSpace, FolderNotWritable, WriteFailed        the disk refuses
   * DestinationTaken                       another file has the name
+  * EngineStopped                          Hearth is ending
   * DownloadNotFound, IllegalDownloadState         the queue has no such job, or it cannot do that now
   * NotEnoughSpace                         the disk plan has no room for a job
   * InvalidDownloadRequest, FileNameUnknown        what is asked for is incomplete
@@ -74,7 +75,7 @@ class TooManyRedirects(DownloadError):
 
 
 class InsecureRedirect(DownloadError):
-    """An https address leads to one that anybody on the way can change; it was not followed."""
+    """The way leads from https to an address that anybody can change, or to a cloud's metadata; it was not followed."""
 
     code = "insecure_redirect"
     default_hint = "Use the address of another host."
@@ -218,3 +219,12 @@ class QueueNotStored(DownloadError):
     code = "queue_not_stored"
     status = 503
     default_hint = "Check that the workspace is writable and not full, then try again."
+
+
+class EngineStopped(DownloadError):
+    """Nothing is fetched, because Hearth is starting or ending."""
+
+    code = "engine_stopped"
+    status = 503
+    retryable = True
+    default_hint = "Try again in a moment. What has arrived is kept."

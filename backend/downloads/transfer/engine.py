@@ -2,16 +2,40 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+import asyncio
+import ssl
+from collections.abc import AsyncGenerator, Callable
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import asynccontextmanager
+from pathlib import Path
 
+import certifi
+
+from backend.downloads.errors import EngineStopped
+from backend.downloads.transfer.hosts import Hosts
+from backend.downloads.transfer.pump import Pump
+from backend.downloads.transfer.shared import Explain, Shared
 from backend.downloads.transfer.terms import Fetched, Meter, Wanted
-from backend.errors import HearthError
+from backend.downloads.transfer.throttle import Throttle
+from backend.downloads.transfer.transfer import Transfer
 
-Explain = Callable[[str, int, Mapping[str, str], bytes], HearthError]
+_THREADS = 16
+# The libcurl inside pycurl's wheel looks where Red Hat keeps them, also on Debian.
+_AUTHORITIES = ("/etc/ssl/certs/ca-certificates.crt", "/etc/pki/tls/certs/ca-bundle.crt")
 
 
 class TransferEngine:
-    """Fetch files."""
+    """Fetch files.
+
+    Args:
+        explain: Names an answer of 400 and above: address, status, headers (lower case), first bytes of the body.
+        reserve_bytes: Space that must stay free on the disk.
+        cafile: Certificate authorities to trust; left out, those of the system.
+        stall_timeout_s: A connection without a byte for that long is given up and made anew.
+        retries: Failures in a row without progress before an error counts.
+        rate_limit_bytes_s: For all transfers together; 0 is no limit.
+        backoff_base_s: The first pause; it doubles up to 30 s.
+    """
 
     def __init__(
         self,
@@ -26,25 +50,91 @@ class TransferEngine:
         rate_limit_bytes_s: int = 0,
         backoff_base_s: float = 1.0,
     ) -> None:
-        self._arguments = (
-            explain, reserve_bytes, cafile, connections_per_file, connections_per_host, stall_timeout_s, retries,
-            rate_limit_bytes_s, backoff_base_s,
-        )  # fmt: skip
+        self._throttle = Throttle(rate_limit_bytes_s)
+        self._shared = Shared(
+            pump=Pump(self._throttle, stall_timeout_s),
+            throttle=self._throttle,
+            hosts=Hosts(connections_per_host),
+            threads=ThreadPoolExecutor(_THREADS, thread_name_prefix="download"),
+            explain=explain,
+            reserve_bytes=reserve_bytes,
+            cafile=cafile or _system_authorities(),
+            connections_per_file=connections_per_file,
+            retries=retries,
+            backoff_base_s=backoff_base_s,
+        )
+        self._turns: dict[Path, tuple[asyncio.Lock, int]] = {}
+        self._tasks: set[asyncio.Task[Fetched]] = set()
+        self._stopping = False
 
     @property
     def is_running(self) -> bool:
         """Whether files can be fetched."""
-        raise NotImplementedError
+        return self._shared.pump.is_alive and not self._stopping
 
     def start(self) -> None:
         """Begin to work."""
+        self._shared.pump.start()
 
     async def close(self) -> None:
-        """End all transfers."""
+        """End all transfers, keeping what arrived, and the engine's threads."""
+        self._stopping = True
+        for task in self._tasks:
+            task.cancel()
+        if self._tasks:
+            await asyncio.wait(self._tasks)
+        await asyncio.to_thread(self._shared.pump.close)
+        await asyncio.to_thread(self._shared.threads.shutdown)
 
     def set_rate_limit(self, bytes_s: int) -> None:
-        """Limit all transfers together; 0 takes the limit away."""
+        """Limit all transfers together, also those that run; 0 takes the limit away."""
+        self._throttle.rate_bytes_s = bytes_s
+        self._shared.pump.apply_rate_limit()
 
     async def fetch(self, wanted: Wanted, meter: Meter) -> Fetched:
-        """Fetch one file."""
-        raise NotImplementedError
+        """Return when the file is in its place, whole, checked against what was promised, and durable.
+
+        Two requests for one destination take turns; the second finds the file of the first.
+
+        Raises:
+            HearthError: Why it cannot be had. What arrived is kept for the next attempt unless it is worthless;
+                ``retryable`` tells whether the same request may succeed later.
+        Cancelled: the sockets are closed (within 100 ms) before anything else, what arrived is kept.
+        """
+        if not self.is_running:
+            raise EngineStopped("Downloads are not running.")
+        async with self._turn(wanted.destination):
+            task = asyncio.ensure_future(Transfer(self._shared, wanted, meter).run())
+            self._tasks.add(task)
+            try:
+                return await task
+            except asyncio.CancelledError:
+                if self._stopping and not _is_cancelled():
+                    raise EngineStopped("Downloads were stopped.") from None
+                raise
+            finally:
+                self._tasks.discard(task)
+
+    @asynccontextmanager
+    async def _turn(self, destination: Path) -> AsyncGenerator[None]:
+        lock, waiting = self._turns.get(destination, (asyncio.Lock(), 0))
+        self._turns[destination] = (lock, waiting + 1)
+        try:
+            async with lock:
+                yield
+        finally:
+            lock, waiting = self._turns.pop(destination)
+            if waiting > 1:
+                self._turns[destination] = (lock, waiting - 1)
+
+
+def _is_cancelled() -> bool:
+    """Tell whether somebody asked the current task to end, rather than the engine its inner one."""
+    current = asyncio.current_task()
+    return current is not None and current.cancelling() > 0
+
+
+def _system_authorities() -> str:
+    """Return the file of certificate authorities: the system's, which also knows those of a company, else certifi's."""
+    candidates = (ssl.get_default_verify_paths().cafile, *_AUTHORITIES)
+    return next((path for path in candidates if path and Path(path).is_file()), certifi.where())

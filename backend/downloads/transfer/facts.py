@@ -127,8 +127,8 @@ class SourceFacts:
         if self.content_addressed:
             return
         etag, date = headers.get("etag"), headers.get("last-modified")
-        changed = etag != self.etag if etag and self.etag else date != self.last_modified
-        if changed and (etag and self.etag or (date and self.last_modified)):
+        pair = (etag, self.etag) if etag and self.etag else (date, self.last_modified)
+        if None not in pair and pair[0] != pair[1]:
             raise StartOver(SourceChanged("The file was replaced at its host while it was being fetched."))
 
 

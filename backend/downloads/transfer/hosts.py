@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import Counter
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
 from urllib.parse import urlsplit
 
@@ -37,7 +37,7 @@ class Hosts:
         return max(1, self._limit // max(1, self._files[host]))
 
     @asynccontextmanager
-    async def slot(self, host: str) -> AsyncIterator[None]:
+    async def slot(self, host: str) -> AsyncGenerator[None]:
         """Hold one connection to *host*; waits in line while all are taken."""
         slots = self._slots.setdefault(host, asyncio.Semaphore(self._limit))
         async with slots:

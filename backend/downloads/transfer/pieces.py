@@ -80,12 +80,17 @@ class Pieces:
             stop = start + FIRST_PIECE_BYTES
         return self._begin(Piece(start, stop))
 
-    def learn_size(self, size_bytes: int, first: Piece) -> None:
-        """Take in how long the file is; what the first piece does not bring is handed out from now on."""
-        if self.size_bytes is None:
-            self.size_bytes = size_bytes
-            if first.stop < size_bytes:
-                self._todo = [(first.stop, size_bytes)]
+    def learn_size(self, size_bytes: int, piece: Piece, *, whole: bool) -> None:
+        """Take in how long the file is; what the first piece does not bring is handed out from now on.
+
+        Args:
+            whole: *piece* brings the file to its end, whatever was asked for.
+        """
+        if whole:
+            self._todo = []
+        elif self.size_bytes is None and piece.stop < size_bytes:
+            self._todo = [(piece.stop, size_bytes)]
+        self.size_bytes = size_bytes
 
     def take(self, *, speed_bytes_s: float, connections: int) -> Piece | None:
         """Return the next piece, None when nothing is left that would be worth another connection.

@@ -100,7 +100,7 @@ class Pump:
         try:
             while not self._ending:
                 self._turn()
-        except Exception as error:  # the requests must not wait for ever for a thread that has died
+        except Exception as error:  # noqa: BLE001 -- the requests must not wait for ever for a thread that has died
             _log.error("pump_died", exc_info=error)
         finally:
             self._end()

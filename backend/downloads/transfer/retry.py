@@ -41,13 +41,23 @@ class StartOver(Exception):
         error: What it means when it happens again and again.
         plain: The host's ranges are no good: take the whole file in one stream.
         allowed: How often this may happen to one transfer.
+        counted: It is the file's doing; a broken line is counted as a failure already.
     """
 
-    def __init__(self, error: HearthError, *, plain: bool = False, allowed: int = 3) -> None:
+    def __init__(self, error: HearthError, *, plain: bool = False, allowed: int = 3, counted: bool = True) -> None:
         super().__init__(error.message)
         self.error = error
         self.plain = plain
         self.allowed = allowed
+        self.counted = counted
+
+
+class Worthless(Exception):
+    """What arrived is whole and still not the wanted file: it is thrown away, and *error* says why."""
+
+    def __init__(self, error: HearthError) -> None:
+        super().__init__(error.message)
+        self.error = error
 
 
 class Patience:

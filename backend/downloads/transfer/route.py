@@ -123,8 +123,8 @@ class Route:
             raise self._shared.explain(url, 401, answer.headers, b"")
 
     async def _perform(self, url: str, make: Make) -> Answer:
-        secret = self.remote.headers if origin_of(url) == origin_of(self.remote.url) else {}
-        request = make(url, [f"{name}: {value}" for name, value in secret.items()])
+        secrets = [] if self.is_far(url) else [f"{name}: {value}" for name, value in self.remote.headers.items()]
+        request = make(url, secrets)
         async with self._shared.hosts.slot(host_of(url)):
             await self._shared.pump.perform(request)
         return request.answer

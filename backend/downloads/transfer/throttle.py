@@ -29,7 +29,7 @@ class Throttle:
 
     def __init__(self, rate_bytes_s: int) -> None:
         self.rate_bytes_s = rate_bytes_s
-        self._members: Counter[Bucket] = Counter()
+        self._members: Counter[Bucket] = Counter[Bucket]()
         self._refilled_at = monotonic_s()
 
     def join(self, bucket: Bucket) -> None:
@@ -59,7 +59,7 @@ class Throttle:
             return
         self._refilled_at = now
         left = min(passed_s, _LONGEST_REFILL_S) * self.rate_bytes_s
-        thirsty = list(self._members)
+        thirsty: list[Bucket] = list(self._members)
         full = max(self.rate_bytes_s * max(_BURST_S, passed_s) / len(thirsty), _SMALLEST_BURST_BYTES)
         while left >= 1 and thirsty:
             share, left = left / len(thirsty), 0.0

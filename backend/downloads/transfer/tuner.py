@@ -43,6 +43,11 @@ class Tuner:
         """The speed of the last second; 0 before the first sample."""
         return sum(self._rates) / len(self._rates) if self._rates else 0.0
 
+    @property
+    def proven(self) -> int:
+        """How many connections have paid, without those that are on trial."""
+        return self.target if self._trial is None else self._trial[0]
+
     def sample(self, received_bytes: int, left_bytes: int, now: float, *, share: int, round_trip_s: float) -> None:
         """Measure, and choose how many connections shall work; a quarter of a second apart.
 
