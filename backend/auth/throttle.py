@@ -8,6 +8,7 @@ waiting is never extended by asking again.
 
 from __future__ import annotations
 
+import math
 from collections import OrderedDict
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -31,7 +32,7 @@ _CROWD_MAX_DELAY_S = 2.0
 class _Client:
     failures: int = 0
     blocked_until: float = 0.0
-    place: float | None = None
+    place: int | None = None
     seen_at: float = 0.0
 
 
@@ -46,7 +47,9 @@ class LoginThrottle:
         self._clients: OrderedDict[str, _Client] = OrderedDict()
         self._crowd = 0.0
         self._crowd_at = now_s()
-        self._next_place = 0.0
+        self._next_place = 0
+        self._called = 0.0  # places up to this one may pass; it moves on with time, one place per delay
+        self._called_at = now_s()
 
     def admit(self, client: str, *, is_known: bool = False) -> None:
         """Let an attempt of *client* pass.
@@ -88,15 +91,23 @@ class LoginThrottle:
         return state
 
     def _queue(self, state: _Client, now: float) -> None:
-        excess = self._crowd_now(now) - _CROWD_FREE
+        delay_s = self._crowd_delay_s(now)
+        if delay_s:
+            self._called = min(self._next_place, self._called + (now - self._called_at) / delay_s)
+        else:
+            self._called = self._next_place
+        self._called_at = now
         if state.place is None:
-            if excess <= 0:
-                return
-            state.place = max(now, self._next_place)
-            self._next_place = state.place + min(_CROWD_MAX_DELAY_S, _CROWD_STEP_S * 2 ** int(excess / 10))
-        if now < state.place:
-            raise _too_many(state.place - now)
+            state.place = self._next_place
+            self._next_place += 1
+        if state.place > self._called:
+            # Asking once a minute keeps the place from being forgotten.
+            raise _too_many(min(_MAX_DELAY_S, (state.place - self._called) * delay_s))
         state.place = None
+
+    def _crowd_delay_s(self, now: float) -> float:
+        excess = self._crowd_now(now) - _CROWD_FREE
+        return min(_CROWD_MAX_DELAY_S, _CROWD_STEP_S * 2.0 ** int(excess / 10)) if excess > 0 else 0.0
 
     def _crowd_now(self, now: float) -> float:
         self._crowd = max(0.0, self._crowd - (now - self._crowd_at) * _CROWD_LEAK_PER_S)
@@ -117,5 +128,5 @@ def throttle_key(address: str) -> str:
 
 
 def _too_many(wait_s: float) -> TooManyAttempts:
-    shown = max(1, round(wait_s + 0.5))
+    shown = max(1, math.ceil(wait_s))
     return TooManyAttempts(f"Too many wrong passwords: try again in {shown} s.", details={"retry_after_s": shown})
