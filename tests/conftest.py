@@ -24,6 +24,7 @@ except ImportError:
     pass
 
 _KEEP = {"PATH", "HOME", "LANG", "LC_ALL", "TMPDIR", "SSL_CERT_FILE", "HEARTH_BROWSER", "CI", "COVERAGE_PROCESS_START"}
+_log_copy = logging.FileHandler(secret_watch.LOGS / "applications.log", delay=True)
 
 
 @pytest.fixture(autouse=True)
@@ -172,18 +173,15 @@ def live_server(make_live_server: Callable[..., LiveServer]) -> LiveServer:
 def _copy_logs_to_file() -> None:
     """Write what the application logs into the session's folder too, where the secret scan reads it."""
     root = logging.getLogger()
-    if not any(isinstance(handler, logging.FileHandler) for handler in root.handlers):
-        copy = logging.FileHandler(secret_watch.LOGS / "applications.log", delay=False)
-        copy.setFormatter(root.handlers[0].formatter)
-        root.addHandler(copy)
+    if _log_copy not in root.handlers:  # each application sets up the handlers anew
+        _log_copy.setFormatter(root.handlers[0].formatter)
+        root.addHandler(_log_copy)
 
 
 def pytest_sessionfinish(session: pytest.Session) -> None:
     """Fail the run when a secret of any test stands in any log."""
-    for handler in list(logging.getLogger().handlers):
-        if isinstance(handler, logging.FileHandler):
-            logging.getLogger().removeHandler(handler)
-            handler.close()
+    logging.getLogger().removeHandler(_log_copy)
+    _log_copy.close()
     found = secret_watch.leaks()
     if found:
         print("\nSECRETS IN LOGS:\n  " + "\n  ".join(found))
