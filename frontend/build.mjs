@@ -6,6 +6,7 @@ import { createHash } from "node:crypto";
 import { existsSync, mkdirSync, readFileSync, readdirSync, rmSync, writeFileSync } from "node:fs";
 import { basename, dirname, extname, join } from "node:path";
 import { fileURLToPath } from "node:url";
+import { gzipSync } from "node:zlib";
 
 const HERE = dirname(fileURLToPath(import.meta.url));
 const STATIC = join(HERE, "static");
@@ -23,14 +24,17 @@ const FONTS = {
 };
 const LICENCES = ["htmx.org", "lucide-static", "@fontsource-variable/inter", "@fontsource-variable/jetbrains-mono"];
 
+const TEXT = new Set([".css", ".js", ".svg", ".txt"]);
+
 const manifest = {};
 
-/** Write *content* under a name that changes with it, and remember both names. */
+/** Write *content*, and text a second time compressed, under a name that changes with it, and remember both names. */
 function publish(name, content) {
   const bytes = Buffer.from(content);
   const hash = createHash("sha256").update(bytes).digest("hex").slice(0, 12);
   const hashed = `${basename(name, extname(name))}.${hash}${extname(name)}`;
   writeFileSync(join(DIST, hashed), bytes);
+  if (TEXT.has(extname(name))) writeFileSync(join(DIST, `${hashed}.gz`), gzipSync(bytes, { level: 9 }));
   manifest[name] = hashed;
 }
 
@@ -81,7 +85,8 @@ function main(part) {
     publish("licences.txt", licences());
   }
   publish("css/styles.css", styles());
-  const left = readdirSync(DIST).filter((name) => name !== "manifest.json" && !Object.values(manifest).includes(name));
+  const kept = new Set(["manifest.json", ...Object.values(manifest).flatMap((name) => [name, `${name}.gz`])]);
+  const left = readdirSync(DIST).filter((name) => !kept.has(name));
   for (const name of left) rmSync(join(DIST, name));
   writeFileSync(known, `${JSON.stringify(manifest, null, 2)}\n`);
 }

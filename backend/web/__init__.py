@@ -1,1 +1,45 @@
 """Pages, fragments and WebSockets for the browser, on the same services as the API."""
+
+from __future__ import annotations
+
+from typing import Protocol
+
+from fastapi import APIRouter, FastAPI
+from starlette.requests import Request
+from starlette.responses import JSONResponse, RedirectResponse, Response
+
+from backend.web import components, downloads, presets, session, settings, socket
+from backend.web.assets import STATIC_URL, ImmutableFiles
+from backend.web.identity import ServicesDep, Visitor
+from backend.web.problems import install_error_pages
+
+
+class FaceSettings(Protocol):
+    """What of the settings decides which pages there are."""
+
+    @property
+    def enable_dashboard(self) -> bool: ...  # noqa: D102 -- the name speaks
+
+
+def install(app: FastAPI, settings_: FaceSettings) -> None:
+    """Add pages, static files and WebSockets to *app*; with the dashboard off, the sockets alone."""
+    app.include_router(socket.router)
+    if not settings_.enable_dashboard:
+        app.add_api_route("/", _pointer, include_in_schema=False)
+        return
+    pages = APIRouter(include_in_schema=False)
+    pages.add_api_route("/", _first_page)
+    for part in (session, presets, downloads, settings, components):
+        pages.include_router(part.router)
+    app.include_router(pages)
+    app.mount(STATIC_URL, ImmutableFiles(), name="static")
+    install_error_pages(app)
+
+
+async def _first_page(services: ServicesDep, _who: Visitor) -> Response:
+    first = "/presets" if services.settings.enable_preset_manager else "/downloads"
+    return RedirectResponse(first, status_code=303)
+
+
+async def _pointer(_request: Request) -> JSONResponse:
+    return JSONResponse({"name": "Hearth", "documentation": "/docs", "health": "/api/health"})

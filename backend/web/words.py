@@ -1,0 +1,94 @@
+"""How states are shown: word, icon and tone together, because colour alone tells nothing to many people."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from backend.downloads import DownloadFile, DownloadJob
+from backend.presets import PresetFileView, PresetView, Status
+
+
+@dataclass(frozen=True, slots=True)
+class Look:
+    """A word with the icon beside it and the tone of both."""
+
+    word: str
+    icon: str
+    tone: str
+
+
+JOB_LOOKS: Mapping[str, Look] = {
+    "queued": Look("Queued", "clock", "neutral"),
+    "resolving": Look("Resolving", "scan-search", "info"),
+    "downloading": Look("Downloading", "arrow-down", "primary"),
+    "verifying": Look("Verifying", "fingerprint", "secondary"),
+    "completed": Look("Done", "circle-check", "success"),
+    "failed": Look("Failed", "octagon-x", "danger"),
+    "cancelled": Look("Cancelled", "ban", "neutral"),
+    "paused": Look("Paused", "circle-pause", "warning"),
+    "blocked": Look("Needs you", "key-round", "warning"),
+}
+
+PRESET_LOOKS: Mapping[Status, Look] = {
+    Status.ABSENT: Look("Not installed", "circle-dashed", "neutral"),
+    Status.PARTIAL: Look("Incomplete", "circle-alert", "warning"),
+    Status.DOWNLOADING: Look("Downloading", "arrow-down", "primary"),
+    Status.INSTALLED: Look("Installed", "circle-check", "success"),
+    Status.INSTALLED_UNVERIFIED: Look("Installed, not verified", "circle-check", "neutral"),
+    Status.DAMAGED: Look("Damaged", "octagon-x", "danger"),
+}
+
+FILE_LOOKS: Mapping[Status, Look] = {
+    Status.ABSENT: Look("Not downloaded", "circle-dashed", "neutral"),
+    Status.PARTIAL: Look("Unfinished", "circle-alert", "warning"),
+    Status.DOWNLOADING: Look("Waiting", "clock", "neutral"),
+    Status.INSTALLED: Look("Verified", "shield-check", "success"),
+    Status.INSTALLED_UNVERIFIED: Look("Not verified", "circle-check", "neutral"),
+    Status.DAMAGED: Look("Damaged", "octagon-x", "danger"),
+}
+
+STATUS_FILTERS: tuple[tuple[str, str], ...] = (
+    ("", "Any state"),
+    ("installed,installed-unverified", "Installed"),
+    ("absent", "Not installed"),
+    ("downloading", "Downloading"),
+    ("partial", "Incomplete"),
+    ("damaged", "Damaged"),
+    ("installed-unverified", "Not verified"),
+)
+
+SORTS: tuple[tuple[str, str], ...] = (
+    ("", "Name, or best match"),
+    ("status", "State"),
+    ("-size", "Largest first"),
+    ("size", "Smallest first"),
+)
+
+TOKEN_HOSTS: Mapping[str, str] = {
+    "huggingface.co": "Hugging Face",
+    "civitai.com": "Civitai",
+    "github.com": "GitHub",
+}
+
+
+def preset_look(preset: PresetView) -> Look:
+    """Return how a preset stands; one that is being fetched shows what its job does."""
+    if preset.download is not None:
+        return JOB_LOOKS[preset.download.state]
+    if preset.status is Status.PARTIAL and preset.files_present:
+        return Look(f"{preset.files_present} of {preset.files_total} files", "circle-alert", "warning")
+    return PRESET_LOOKS[preset.status]
+
+
+def job_look(job: DownloadJob | DownloadFile) -> Look:
+    """Return how a job or one of its files stands; a parked one says what it needs."""
+    error = job.error
+    if job.state == "blocked" and error is not None and error.get("code") in ("no_space", "not_enough_space"):
+        return Look("Needs space", "triangle-alert", "warning")
+    return JOB_LOOKS[job.state]
+
+
+def file_look(file: PresetFileView) -> Look:
+    """Return how a file of a preset stands on disk."""
+    return FILE_LOOKS[file.status]
