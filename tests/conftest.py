@@ -73,11 +73,10 @@ def password() -> str:
 @pytest.fixture
 def make_app(workspace: Path, password: str) -> Callable[..., FastAPI]:
     """Build applications on the test's workspace; keyword arguments are settings by field name."""
+    from backend.app import create_app  # here and not in `make`: imports read files, which the loop must not
+    from backend.config import load_settings
 
     def make(**settings: Any) -> FastAPI:
-        from backend.app import create_app
-        from backend.config import load_settings
-
         values = {
             "workspace": workspace,
             "access_password": password,
