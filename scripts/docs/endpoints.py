@@ -24,7 +24,7 @@ def endpoints_block() -> str:
         if tag != current:
             lines += ["", f"## {tag.capitalize()}"]
             current = tag
-        lines += ["", f"### {method.upper()} {path}", "", f"{operation.get('summary', '')}. {_text(operation)}".strip()]
+        lines += ["", f"### {method.upper()} {path}", "", _sentences(operation)]
         lines += _parameters(operation)
         lines += _example_call(document, path, method, operation)
         lines += _example_answer(document, operation)
@@ -49,8 +49,10 @@ def _operations(document: Schema) -> Iterator[tuple[str, str, str, Schema]]:
     yield from sorted(found, key=lambda item: order.index(item[0]))
 
 
-def _text(operation: Schema) -> str:
-    return " ".join(str(operation.get("description", "")).split())
+def _sentences(operation: Schema) -> str:
+    summary = str(operation.get("summary", ""))
+    text = " ".join(str(operation.get("description", "")).split())
+    return f"{summary}{'' if summary.endswith('?') else '.'} {text}".strip()
 
 
 def _parameters(operation: Schema) -> list[str]:

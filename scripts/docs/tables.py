@@ -81,17 +81,13 @@ def _default(field: str, value: object, unit: str) -> str:
         return "`/workspace` in a container, else `./workspace`"
     if value is None or value == ():
         return "unset"
+    if isinstance(value, tuple):
+        return f"`{','.join(str(each) for each in cast('tuple[object, ...]', value))}`"
+    if isinstance(value, bool):
+        return f"`{str(value).lower()}`"
     if unit.startswith("bytes") and isinstance(value, int) and value:
         return f"`{format_bytes(value)}`".replace("\u00a0", "")
-    return (
-        f"`{str(value).lower() if isinstance(value, bool) else value}`"
-        if not isinstance(value, tuple)
-        else _joined(value)
-    )
-
-
-def _joined(values: Iterable[object]) -> str:
-    return f"`{','.join(str(value) for value in values)}`"
+    return f"`{value}`"
 
 
 def _table(columns: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
