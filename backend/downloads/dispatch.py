@@ -203,9 +203,8 @@ class Dispatcher:
                 await self._stumbled(transfer, error)
             else:
                 await self._arrived(transfer, transfer.work.result())
-        except Exception:
-            log.exception("download_end_not_recorded")
-            await self._move(transfer, DownloadState.FAILED, problem=_unexpected())
+        except Exception as error:  # noqa: BLE001 -- e.g. the ledger cannot be written; a retry finds the file
+            await self._stumbled(transfer, error)
         finally:
             self._transfers.remove(transfer)
             self.kick()
@@ -241,8 +240,9 @@ class Dispatcher:
             state = DownloadState.BLOCKED if waits else DownloadState.FAILED
             await self._move(transfer, state, problem=Problem.of(error, waits_for=waits_for))
         else:
+            problem = Problem.of(HearthError("The download met an error that Hearth did not expect."))
+            await self._move(transfer, DownloadState.FAILED, problem=problem)
             log.error("download_met_the_unexpected", exc_info=error)
-            await self._move(transfer, DownloadState.FAILED, problem=_unexpected())
 
     async def _move(self, transfer: Transfer, state: DownloadState, *, problem: Problem | None = None) -> None:
         """Store a state for all who ride along, then return so that what it announces may begin."""
@@ -304,10 +304,6 @@ def _errand(riders: list[tuple[Job, JobFile]]) -> Errand:
         may_replace=any(job.kind is JobKind.PRESET for job, _ in riders),
         url_was_cut=address.url_was_cut,
     )
-
-
-def _unexpected() -> Problem:
-    return Problem.of(HearthError("The download met an error that Hearth did not expect."))
 
 
 async def _all_ended(transfers: Iterable[Transfer]) -> None:

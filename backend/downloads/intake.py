@@ -76,10 +76,10 @@ class Intake:
         return await self._job(JobKind.URL, called, None, [file], priority)
 
     async def _ask_for_name(self, url: str) -> str:
-        named = (await self._resolve(FileRef(url))).filename
-        if not named:
+        named = PurePosixPath(((await self._resolve(FileRef(url))).filename or "").replace("\\", "/"))
+        if not named.suffix:  # the last part of an address is no name: nobody could tell what kind of file it is
             raise FileNameUnknown(f"Nothing tells what the file at {shown_url(url)} is called.")
-        return PurePosixPath(named.replace("\\", "/")).name
+        return named.name
 
     async def _job(self, kind: JobKind, name: str, preset_id: str | None, files: list[JobFile], priority: int) -> Job:
         if not files:

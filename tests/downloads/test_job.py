@@ -70,10 +70,11 @@ def test_commands_change_a_job_or_refuse_in_words(states: list[DownloadState]) -
         try:
             changed = command()
         except IllegalDownloadState as error:
-            assert error.status == 409
-            assert error.details["state"] == subject.state
+            refused = error.details["state"]
         else:
+            refused = subject.state
             assert changed is subject or changed.ended == (changed.finished_at is not None)
+        assert refused == subject.state
 
 
 def test_a_retry_queues_only_what_is_not_there() -> None:

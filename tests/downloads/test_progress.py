@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import itertools
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -46,7 +48,7 @@ def test_progress_never_goes_back_within_an_attempt(seen: list[tuple[int, int]])
     water = HighWater()
     attempts = sorted(seen, key=lambda pair: pair[0])
     shown = [(attempt, water.reached(value, attempt)) for attempt, value in attempts]
-    for (before, low), (after, high) in zip(shown, shown[1:], strict=False):
+    for (before, low), (after, high) in itertools.pairwise(shown):
         assert before != after or high >= low
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections import Counter
 from dataclasses import dataclass
 
@@ -69,7 +70,7 @@ def test_one_slot_goes_round(files: list[int]) -> None:
     for name, count in zip(jobs, files, strict=True):
         places = [index for index, chosen in enumerate(served) if chosen == name]
         assert len(places) == count
-        assert all(later - earlier <= len(files) for earlier, later in zip(places, places[1:], strict=False))
+        assert all(later - earlier <= len(files) for earlier, later in itertools.pairwise(places))
 
 
 def test_priority_goes_before_fairness() -> None:
