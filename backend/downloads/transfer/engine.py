@@ -21,7 +21,16 @@ from backend.downloads.transfer.transfer import Transfer
 
 _THREADS = 16
 # The libcurl inside pycurl's wheel looks where Red Hat keeps them, also on Debian.
-_AUTHORITIES = ("/etc/ssl/certs/ca-certificates.crt", "/etc/pki/tls/certs/ca-bundle.crt")
+_PLACES = ("/etc/ssl/certs/ca-certificates.crt", "/etc/pki/tls/certs/ca-bundle.crt")
+
+
+def _system_authorities() -> str:
+    """Return the file of certificate authorities: the system's, which also knows those of a company, else certifi's."""
+    candidates = (ssl.get_default_verify_paths().cafile, *_PLACES)
+    return next((path for path in candidates if path and Path(path).is_file()), certifi.where())
+
+
+_AUTHORITIES = _system_authorities()
 
 
 class TransferEngine:
@@ -58,7 +67,7 @@ class TransferEngine:
             threads=ThreadPoolExecutor(_THREADS, thread_name_prefix="download"),
             explain=explain,
             reserve_bytes=reserve_bytes,
-            cafile=cafile or _system_authorities(),
+            cafile=cafile or _AUTHORITIES,
             connections_per_file=connections_per_file,
             retries=retries,
             backoff_base_s=backoff_base_s,
@@ -132,9 +141,3 @@ def _is_cancelled() -> bool:
     """Tell whether somebody asked the current task to end, rather than the engine its inner one."""
     current = asyncio.current_task()
     return current is not None and current.cancelling() > 0
-
-
-def _system_authorities() -> str:
-    """Return the file of certificate authorities: the system's, which also knows those of a company, else certifi's."""
-    candidates = (ssl.get_default_verify_paths().cafile, *_AUTHORITIES)
-    return next((path for path in candidates if path and Path(path).is_file()), certifi.where())

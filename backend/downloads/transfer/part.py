@@ -15,11 +15,11 @@ from queue import SimpleQueue
 
 from backend.downloads.errors import DownloadError
 from backend.downloads.transfer.blocks import Block, BlockPool
-from backend.downloads.transfer.disk import disk_error, open_part, reserve
+from backend.downloads.transfer.disk import disk_error, reserve
 from backend.downloads.transfer.hasher import Hasher
 from backend.downloads.transfer.keeper import Keeper
 from backend.downloads.transfer.ranges import Range, Ranges
-from backend.downloads.transfer.state import PartState, part_path
+from backend.downloads.transfer.state import PartState
 from backend.downloads.transfer.terms import Meter
 
 _QUEUE_BLOCKS = 8  # what a slow disk may hold up before the sockets are paused
@@ -30,6 +30,7 @@ class Part:
     """The unfinished file of one transfer.
 
     Args:
+        handle: The open and locked file, see ``disk.open_part``; :meth:`release` closes it.
         ranges: What an earlier run left in it.
         describe: Which file it is, for the state; None as long as that is not known.
         look_at_head: Called on the writer's thread with the first bytes of the file; raises to refuse it.
@@ -40,6 +41,7 @@ class Part:
     def __init__(
         self,
         destination: Path,
+        handle: int,
         ranges: Ranges,
         meter: Meter,
         *,
@@ -59,11 +61,9 @@ class Part:
         self._put = 0  # changed by the pump's thread only
         self._written = 0  # changed by the writer's thread only
         self._error: Exception | None = None
-        self._settled = threading.Lock()
-        self._open = True
         self.pool = BlockPool()
         self.waits_for_hash = True
-        self.handle = open_part(part_path(destination))
+        self.handle = handle
         self._hasher = Hasher(self.handle, self.pool, meter, failed=self._fail, caught_up=room_again)
         self._keeper = Keeper(
             self.handle,
@@ -138,16 +138,16 @@ class Part:
         return digest
 
     def close(self) -> None:
-        """Write what was put, give up the hash, make a last checkpoint, close; blocking, may be called again."""
+        """Write what was put, give up the hash, make a last checkpoint, end the threads; blocking."""
         self._hasher.stop()
         self._end_writer()
         self._keeper.finish()
         self._hasher.digest()
         self._keeper.join()
-        with self._settled:
-            if self._open:
-                self._open = False
-                os.close(self.handle)
+
+    def release(self) -> None:
+        """Close the file, which also unlocks it; after :meth:`close`."""
+        os.close(self.handle)
 
     def _end_writer(self) -> None:
         self._queue.put(None)

@@ -9,9 +9,9 @@ from contextlib import suppress
 from pathlib import Path
 
 from backend.downloads.digest import sha256_of
-from backend.downloads.errors import ChecksumMismatch, DestinationTaken, SizeMismatch
+from backend.downloads.errors import ChecksumMismatch, DestinationTaken, DownloadError, SizeMismatch
 from backend.downloads.transfer.content import frame_problem, look_at_head
-from backend.downloads.transfer.disk import disk_error, publish
+from backend.downloads.transfer.disk import disk_error, open_part, publish
 from backend.downloads.transfer.facts import SourceFacts
 from backend.downloads.transfer.gathering import Gathering
 from backend.downloads.transfer.part import Part
@@ -65,9 +65,8 @@ class Transfer:
             try:
                 return await self._attempt(route)
             except StartOver as again:
-                await self._start_over(again)
+                self._start_over(again)
             except Worthless as worthless:
-                await self._discard()
                 raise worthless.error from None
 
     async def _find(self) -> RemoteFile:
@@ -101,7 +100,7 @@ class Transfer:
             self._meter.phase, self._meter.bytes_total = Phase.VERIFYING, found
             if await sha256_of(destination, self._note_verified) == self._sha256:
                 self._meter.bytes_done = found
-                await self._discard()
+                await self._shared.in_thread(_tidy, destination)
                 return self._result(remote, found, self._sha256)
             self._meter.phase = Phase.CONNECTING
         if found < 0 or not self._wanted.replace:
@@ -121,16 +120,14 @@ class Transfer:
             route.remote.content_addressed,
             takes_text=destination.suffix.lower() in _TEXT_SUFFIXES,
         )
-        ranges = await shared.in_thread(self._take_up, facts)
-        meter.resumed_from = meter.bytes_done = ranges.total
-        meter.bytes_verified, meter.bytes_total = 0, facts.size_bytes or self._size
-        meter.phase = Phase.CONNECTING
-        relay = _Relay()
+        worthless = False
         opened: list[Part] = []
+        relay = _Relay()
         try:
             # Kept in a list: a cancellation must not lose a part whose threads run already.
-            await shared.to_the_end(lambda: opened.append(self._open(facts, ranges, relay)))
+            await shared.to_the_end(lambda: opened.append(self._open(facts, relay)))
             part = opened[0]
+            meter.bytes_total = facts.size_bytes or self._size
             gathering = Gathering(shared, route, facts, part, meter, self._patience, plain=self._plain)
             relay.connect(gathering.fail)
             try:
@@ -138,16 +135,30 @@ class Transfer:
             finally:
                 self._fetched_bytes += max(0, meter.bytes_done - meter.resumed_from)
             return await self._complete(route.remote, facts, part)
+        except (StartOver, Worthless):
+            worthless = True
+            raise
         finally:
             for part in opened:
-                await shared.to_the_end(_close, part, destination)
+                await shared.to_the_end(_close, part, destination, worthless=worthless)
 
-    def _open(self, facts: SourceFacts, ranges: Ranges, relay: _Relay) -> Part:
-        destination = self._wanted.destination
+    def _open(self, facts: SourceFacts, relay: _Relay) -> Part:
+        """Open and lock the part with what of an earlier run can be used; blocking."""
+        destination, meter = self._wanted.destination, self._meter
+        handle = open_part(part_path(destination))
+        try:
+            ranges = self._take_up(facts, handle)
+        except OSError as error:
+            os.close(handle)
+            raise disk_error(error, destination.parent) from error
+        meter.phase = Phase.CONNECTING
+        meter.bytes_verified, meter.resumed_from = 0, ranges.total
+        meter.bytes_done = ranges.total
         return Part(
             destination,
+            handle,
             ranges,
-            self._meter,
+            meter,
             describe=facts.state,
             look_at_head=lambda head: look_at_head(destination.name, head),
             reserve_bytes=self._shared.reserve_bytes,
@@ -155,17 +166,15 @@ class Transfer:
             room_again=self._shared.pump.wake,
         )
 
-    def _take_up(self, facts: SourceFacts) -> Ranges:
-        """Return what of an earlier run can be used; anything else is deleted; blocking."""
+    def _take_up(self, facts: SourceFacts, handle: int) -> Ranges:
+        """Return what an earlier run left, as far as it can be used; anything else is dropped; blocking."""
         state = None if self._plain else load_state(self._wanted.destination)
         if state is not None and facts.resume(state):
             ranges = Ranges(state.ranges)
             # What nothing vouches for is one stream: only its beginning can be continued.
             return ranges if facts.is_provable else Ranges([(0, ranges.prefix)])
-        try:
-            discard_partial(self._wanted.destination)
-        except OSError as error:
-            raise disk_error(error, self._wanted.destination.parent) from error
+        state_path(self._wanted.destination).unlink(missing_ok=True)
+        os.ftruncate(handle, 0)
         return Ranges()
 
     async def _complete(self, remote: RemoteFile, facts: SourceFacts, part: Part) -> Fetched:
@@ -205,20 +214,15 @@ class Transfer:
             restarts=self._meter.restarts,
         )
 
-    async def _start_over(self, again: StartOver) -> None:
+    def _start_over(self, again: StartOver) -> None:
         meter = self._meter
-        await self._discard()
+        meter.bytes_done = meter.bytes_verified = meter.resumed_from = 0
         meter.last_error = again.error.message
         if again.counted and meter.restarts >= again.allowed:
             raise again.error
         meter.restarts += 1
         self._plain = again.plain or meter.restarts >= _PLAIN_AFTER_RESTARTS
         _log.info("download_restarted", file=self._wanted.destination.name, reason=again.error.message)
-
-    async def _discard(self) -> None:
-        self._meter.bytes_done = self._meter.bytes_verified = self._meter.resumed_from = 0
-        with suppress(OSError):
-            await self._shared.to_the_end(discard_partial, self._wanted.destination)
 
 
 class _Relay:
@@ -249,11 +253,22 @@ def _publish(part: Part, wanted: Wanted) -> None:
     state_path(wanted.destination).unlink(missing_ok=True)
 
 
-def _close(part: Part, destination: Path) -> None:
-    """Close the part; without a state its bytes are worth nothing and go too; blocking."""
+def _close(part: Part, destination: Path, *, worthless: bool) -> None:
+    """End the part. Without a state its bytes are worth nothing and go too, as long as it is locked; blocking."""
     part.close()
-    if load_state(destination) is None:
-        discard_partial(destination)
+    with suppress(OSError):
+        if worthless or load_state(destination) is None:
+            discard_partial(destination)
+    part.release()
+
+
+def _tidy(destination: Path) -> None:
+    """Delete what an earlier run left of a file that is there, unless another process works on it; blocking."""
+    if part_path(destination).exists():
+        with suppress(DownloadError, OSError):
+            handle = open_part(part_path(destination))
+            discard_partial(destination)
+            os.close(handle)
 
 
 def _look(destination: Path) -> int | None:
