@@ -12,6 +12,7 @@ from backend.paths.errors import UnknownCategory, UnsafePath
 _MAX_NAME_BYTES = 255  # NAME_MAX of every common Linux file system
 _MAX_DEPTH = 16
 _TEMPORARY = (".part", ".part.json", ".tmp")
+_CHANGED_BY_SHARES = frozenset('<>:"|?*')  # Windows: Naming Files, Paths, and Namespaces
 
 
 def split_directory(directory: str) -> tuple[Category, tuple[str, ...]]:
@@ -47,13 +48,16 @@ def check_name(name: str) -> str:
     return name
 
 
-def check_file_name(name: str) -> str:
-    """Return *name* if a file may be called so.
+def check_new_name(name: str) -> str:
+    """Return *name* if something may be given this name.
 
     Raises:
-        UnsafePath: It is no plain name, or ends like the temporary files of a download.
+        UnsafePath: It is no plain name, a share or Windows would change it, or it ends like our temporary files.
     """
-    if check_name(name).lower().endswith(_TEMPORARY):
+    check_name(name)
+    if name != name.strip() or name.endswith(".") or any(letter in _CHANGED_BY_SHARES for letter in name):
+        raise UnsafePath(f"{name!r} would be changed or refused by a network share.")
+    if name.lower().endswith(_TEMPORARY):
         raise UnsafePath(f"{name!r} ends like a temporary file of Hearth.")
     return name
 

@@ -89,7 +89,8 @@ class ModelPaths:
             UnsafePath: A part is no plain name, or a link leads out of the model folders.
         """
         category, below = fence.split_directory(directory)
-        fence.check_file_name(name)
+        for new in (*below, name):
+            fence.check_new_name(new)
         home = self.roots()[0] / category.name
         folder = home.joinpath(*below)
         fence.check_inside(home, folder, self.roots()[0])

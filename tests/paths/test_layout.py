@@ -171,10 +171,12 @@ def test_a_near_miss_is_suggested(workspace: Path) -> None:
         ("checkpoints", ""), ("checkpoints", "."), ("checkpoints", ".."), ("checkpoints", "../a"),
         ("checkpoints", "/etc/passwd"), ("checkpoints", "a/b"), ("checkpoints", "a\\b"), ("checkpoints", "a\0.bin"),
         ("checkpoints", "ä" * 128), ("checkpoints", "a.safetensors.part"), ("checkpoints", "a.part.json"),
+        ("checkpoints", "a:b.pt"), ("checkpoints", "a?.pt"), ("checkpoints", "a."), ("checkpoints", " a"),
+        ("checkpoints/x ", "a.pt"),
     ],
 )  # fmt: skip
 def test_names_that_are_no_names_are_refused(workspace: Path, directory: str, name: str) -> None:
-    """Nothing upward, absolute, unprintable, too long, or like our own temporary files."""
+    """Nothing upward, absolute, unprintable, too long, changed by a share, or like our own temporary files."""
     with pytest.raises(UnsafePath):
         open_paths(workspace).destination(directory, name)
 
