@@ -1,167 +1,27 @@
-"""Every client is told the whole state first and every change after it, in time, and none can slow another."""
+"""Every client is told the whole state first and every change after it, once it has shown who it is."""
 
 from __future__ import annotations
 
 import asyncio
 import json
-import socket
 import time
-from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager, suppress
-from dataclasses import dataclass, field
-from pathlib import Path
-from typing import Any
 
 import pytest
-import uvicorn
-from fastapi import FastAPI
-from websockets.asyncio.client import ClientConnection, connect
-from websockets.exceptions import ConnectionClosed, InvalidStatus
+from websockets.asyncio.client import connect
+from websockets.exceptions import InvalidStatus
 
-from backend.auth import Auth, Credentials, Identity, Scope
-from backend.database import Database
-from backend.downloads.errors import DownloadNotFound
-from backend.downloads.service import DownloadPage, QueueTotals
-from backend.downloads.view import DownloadJob
-from backend.errors import JSON
-from backend.events import Event, Hub
-from backend.events.hub import MAX_PENDING
+from backend.auth import Scope
+from backend.events import Event
 from backend.web import socket as sockets
 from tests.live import LiveServer
 from tests.secret_watch import watch
+from tests.web.socket_stage import Stage, changed, closing, frame, progress, real_stage, until  # noqa: F401 -- real_stage is the fixture
 
 pytestmark = pytest.mark.anyio
 
 ROUTES = (
     "/ws/downloads", "/ws/downloads/job1", "/ws/progress/job1", "/ws/storage", "/ws/system", "/ws/live?topics=presets",
 )  # fmt: skip
-TOTALS = QueueTotals(False, 1, 0, 0, 0, None)
-
-
-def job(job_id: str, state: str = "downloading") -> DownloadJob:
-    times = ("2026-11-24T16:00:00+00:00", None, None)
-    return DownloadJob(
-        job_id, "url", "a.safetensors", None, state, 0, 0, *times, 100, 40, 0.4, None, None, 0, None, []
-    )  # fmt: skip
-
-
-class Downloads:
-    """A queue with the jobs that a test puts into it."""
-
-    def __init__(self) -> None:
-        self.jobs = {"job1": job("job1"), "done": job("done", "completed")}
-        self.while_listing: Callable[[], None] = lambda: None
-
-    async def list(self, *, active: bool, limit: int) -> DownloadPage:
-        items = [j for j in self.jobs.values() if (j.state != "completed") is active][:limit]
-        if active:
-            self.while_listing()
-        return DownloadPage(items, len(items), TOTALS)
-
-    async def get_progress(self, job_id: str) -> DownloadJob:
-        if job_id not in self.jobs:
-            raise DownloadNotFound("There is no such download.")
-        return self.jobs[job_id]
-
-
-class Presets:
-    def states(self) -> Any:
-        @dataclass
-        class State:
-            status: str
-
-        @dataclass
-        class Snapshot:
-            states: dict[str, State] = field(default_factory=lambda: {"flux": State("installed")})
-
-        return Snapshot()
-
-
-@dataclass
-class Stage:
-    """The parts that a socket asks, real where it matters: the door and the hub."""
-
-    auth: Auth
-    hub: Hub
-    downloads: Downloads
-    presets: Presets
-    port: int
-    server: uvicorn.Server
-    token: str = field(repr=False)
-    session_id: str
-
-    async def host_sample(self) -> dict[str, JSON]:
-        return {"disks": [{"mount": "/", "free_bytes": 1}], "cpu": {"percent": 1.0}}
-
-    def url(self, path: str, scheme: str = "ws") -> str:
-        return f"{scheme}://127.0.0.1:{self.port}{path}"
-
-    @asynccontextmanager
-    async def watch(self, path: str = "/ws/downloads", **options: Any) -> AsyncIterator[ClientConnection]:
-        """Connect as a script does."""
-        headers = {"Authorization": f"Bearer {self.token}"}
-        async with connect(self.url(path), additional_headers=headers, **options) as client:
-            yield client
-
-    async def owner(self) -> Identity:
-        return await self.auth.identify(Credentials("GET", {"authorization": f"Bearer {self.token}"}))
-
-
-@pytest.fixture
-async def stage(anyio_backend: object, database: Database, tmp_path: Path, password: str) -> AsyncIterator[Stage]:
-    """A real server on loopback with the sockets, a real door and a real hub."""
-    auth = await Auth.open(database, tmp_path, access_password=password, session_hours=1, announce=print)
-    signed_in = await auth.login(password, client="127.0.0.1", agent="test")
-    app, state = FastAPI(), dict[str, Any]()
-    app.include_router(sockets.router)
-
-    async def with_state(scope: Any, receive: Any, send: Any) -> None:
-        scope["state"] = state
-        await app(scope, receive, send)
-
-    listener = socket.socket()
-    listener.bind(("127.0.0.1", 0))
-    server = uvicorn.Server(uvicorn.Config(with_state, log_config=None, lifespan="off", ws_max_size=64 * 1024))
-    stage = Stage(
-        auth, Hub(), Downloads(), Presets(), listener.getsockname()[1], server,
-        watch("session token", signed_in.access_token), signed_in.session_id,
-    )  # fmt: skip
-    state["services"] = stage
-    task = asyncio.create_task(server.serve(sockets=[listener]))
-    await until(lambda: server.started)
-    yield stage
-    server.should_exit = True
-    await asyncio.wait_for(task, 20)
-    await auth.close()
-
-
-async def until(condition: Callable[[], bool], deadline_s: float = 10) -> None:
-    """Wait for *condition*, looking often; fail when it does not come."""
-    async with asyncio.timeout(deadline_s):
-        while not condition():
-            await asyncio.sleep(0.005)
-
-
-async def frame(client: ClientConnection) -> dict[str, Any]:
-    return json.loads(await asyncio.wait_for(client.recv(), 10))
-
-
-async def closing(client: ClientConnection) -> tuple[int, str]:
-    """Read until the server closes; return its code and reason."""
-    with suppress(ConnectionClosed):
-        async with asyncio.timeout(10):
-            async for _ in client:
-                pass
-    assert client.close_code is not None
-    return client.close_code, client.close_reason or ""
-
-
-def changed(job_id: str, state: str, **extra: JSON) -> Event:
-    return Event("downloads", "download.changed", job_id, {"id": job_id, "state": state, **extra})
-
-
-def progress(job_id: str, done: int) -> Event:
-    return Event("downloads", "download.progress", job_id, {"bytes_done": done}, lasting=False)
 
 
 # Who is let in
@@ -303,138 +163,6 @@ async def test_one_connection_carries_many_topics(stage: Stage) -> None:
     assert frames[2]["data"] == {"items": [{"mount": "/", "free_bytes": 1}]}
     assert (change["topic"], change["seq"], change["data"]["status"]) == ("presets", 1, "absent")
     assert everything == {"downloads", "system", "presets", "storage"}
-
-
-# How fast, how much
-
-
-async def test_progress_comes_ten_times_a_second_at_most_and_changes_at_once(stage: Stage) -> None:
-    """Three busy downloads share the ten frames, each with its newest number; a change does not wait for its turn."""
-    got: list[tuple[float, dict[str, Any]]] = []
-    delays: list[float] = []
-    async with stage.watch() as client:
-        await frame(client)
-        reader = asyncio.create_task(collect(client, got))
-        begin, number = time.monotonic(), 0
-        while (now := time.monotonic()) - begin < 1.5:
-            number += 1
-            for name in ("a", "b", "c"):
-                stage.hub.publish(progress(name, number))
-            if number % 50 == 0:
-                stage.hub.publish(changed("x", str(now)))
-            await asyncio.sleep(0.002)
-        for name in ("a", "b", "c"):
-            stage.hub.publish(progress(name, 10**9))
-            await until(
-                lambda name=name: any(f["key"] == name and f["data"].get("bytes_done") == 10**9 for _, f in got)
-            )  # type: ignore[misc]
-        reader.cancel()
-        await asyncio.wait([reader])
-    frames = [f for _, f in got if f["type"] == "download.progress"]
-    delays = [at - float(f["data"]["state"]) for at, f in got if f["type"] == "download.changed"]
-
-    assert 6 <= len(frames) <= 25
-    assert {f["key"] for f in frames[:4]} == {"a", "b", "c"}
-    for name in ("a", "b", "c"):
-        numbers = [f["data"]["bytes_done"] for f in frames if f["key"] == name]
-        assert numbers == sorted(numbers)
-        assert len(numbers) >= 2
-    assert len(delays) >= 2
-    assert sorted(delays)[len(delays) // 2] < 0.25
-
-
-async def collect(client: ClientConnection, into: list[tuple[float, dict[str, Any]]]) -> None:
-    while True:
-        into.append((time.monotonic(), json.loads(await client.recv())))
-
-
-async def test_no_change_is_ever_dropped(stage: Stage) -> None:
-    """Whatever progress goes on beside them, all arrive, in order and without a gap."""
-    async with stage.watch() as client:
-        await frame(client)
-        for number in range(2000):
-            stage.hub.publish(progress("job1", number))
-            stage.hub.publish(changed(f"job{number}", "completed"))
-            if number % 200 == 0:
-                await asyncio.sleep(0)
-                await asyncio.sleep(0)
-        numbers: list[int] = []
-        while len(numbers) < 2000:
-            told = await frame(client)
-            if told["type"] == "download.changed":
-                numbers.append(told["seq"])
-
-    assert numbers == list(range(1, 2001))
-
-
-async def test_a_client_that_lost_something_is_served_the_state_afresh(stage: Stage) -> None:
-    """More changes at once than may wait: one snapshot instead of them, with the number of the last."""
-    async with stage.watch() as client:
-        await frame(client)
-        for number in range(MAX_PENDING + 10):
-            stage.hub.publish(changed(f"job{number}", "completed"))
-        again = await frame(client)
-        stage.hub.publish(changed("job1", "failed"))
-        change = await frame(client)
-
-    assert (again["type"], again["seq"]) == ("snapshot", MAX_PENDING + 10)
-    assert (change["type"], change["seq"]) == ("download.changed", MAX_PENDING + 11)
-
-
-async def test_a_job_that_vanished_meanwhile_ends_its_socket(stage: Stage) -> None:
-    """A client of one job that must be served afresh learns that the job is gone."""
-    async with stage.watch("/ws/downloads/job1") as client:
-        await frame(client)
-        del stage.downloads.jobs["job1"]
-        for _ in range(MAX_PENDING + 1):
-            stage.hub.publish(changed("job1", "completed"))
-        assert await closing(client) == (4404, "download_not_found")
-
-
-async def test_a_client_that_does_not_read_is_closed_and_slows_nobody(
-    stage: Stage, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """Beside it another client hears every change in time."""
-    monkeypatch.setattr(sockets, "_SEND_TIMEOUT_S", 1.0)
-    monkeypatch.setattr(sockets, "_CLOSE_TIMEOUT_S", 0.1)
-    quick_frames: list[tuple[float, dict[str, Any]]] = []
-    reader, writer = await deaf_client(stage)
-    async with stage.watch() as quick:
-        await frame(quick)
-        collector = asyncio.create_task(collect(quick, quick_frames))
-        assert len(stage.hub._subscriptions["downloads"]) == 2
-        sent = 0
-        async with asyncio.timeout(20):
-            while len(stage.hub._subscriptions["downloads"]) == 2:
-                stage.hub.publish(changed("job1", str(time.monotonic()), filling="x" * 20_000))
-                sent += 1
-                await asyncio.sleep(0.005)
-        await until(lambda: len(quick_frames) == sent)
-        collector.cancel()
-        await asyncio.wait([collector])
-    writer.transport.abort()
-    delays = sorted(at - float(f["data"]["state"]) for at, f in quick_frames)
-
-    assert [f["seq"] for _, f in quick_frames] == list(range(1, sent + 1))
-    assert delays[len(delays) * 9 // 10] < 0.5
-    assert reader is not None
-
-
-async def deaf_client(stage: Stage) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
-    """Open a WebSocket whose receiver stops reading after the handshake."""
-    raw = socket.socket()
-    raw.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
-    raw.setblocking(False)
-    await asyncio.get_running_loop().sock_connect(raw, ("127.0.0.1", stage.port))
-    reader, writer = await asyncio.open_connection(sock=raw, limit=1024)
-    writer.write(
-        b"GET /ws/downloads HTTP/1.1\r\nHost: x\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
-        b"Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: MDEyMzQ1Njc4OWFiY2RlZg==\r\n"
-        b"Authorization: Bearer " + stage.token.encode() + b"\r\n\r\n"
-    )
-    assert b"101" in await reader.readline()
-    writer.transport.pause_reading()  # type: ignore[attr-defined]
-    return reader, writer
 
 
 # What is answered, and how it ends
