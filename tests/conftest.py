@@ -6,7 +6,9 @@ import logging
 import os
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import AsyncExitStack
+from logging.handlers import QueueHandler, QueueListener
 from pathlib import Path
+from queue import SimpleQueue
 from typing import Any
 
 import httpx2
@@ -24,7 +26,8 @@ except ImportError:
     pass
 
 _KEEP = {"PATH", "HOME", "LANG", "LC_ALL", "TMPDIR", "SSL_CERT_FILE", "HEARTH_BROWSER", "CI", "COVERAGE_PROCESS_START"}
-_log_copy = logging.FileHandler(secret_watch.LOGS / "applications.log", delay=True)
+_log_queue: SimpleQueue[logging.LogRecord] = SimpleQueue()
+_log_listeners: list[QueueListener] = []
 
 
 @pytest.fixture(autouse=True)
@@ -170,17 +173,27 @@ def live_server(make_live_server: Callable[..., LiveServer]) -> LiveServer:
 
 
 def _copy_logs_to_file() -> None:
-    """Write what the application logs into the session's folder too, where the secret scan reads it."""
+    """Write what the application logs into the session's folder too, where the secret scan reads it.
+
+    A thread writes: a file that is written on the event loop counts as a blocking call, and the line would be lost.
+    """
+    if not _log_listeners:
+        file = logging.FileHandler(secret_watch.LOGS / "applications.log")
+        _log_listeners.append(QueueListener(_log_queue, file))
+        _log_listeners[0].start()
     root = logging.getLogger()
-    if _log_copy not in root.handlers:  # each application sets up the handlers anew
-        _log_copy.setFormatter(root.handlers[0].formatter)
-        root.addHandler(_log_copy)
+    if not any(isinstance(handler, QueueHandler) for handler in root.handlers):
+        copy = QueueHandler(_log_queue)
+        copy.setFormatter(root.handlers[0].formatter)
+        root.addHandler(copy)
 
 
 def pytest_sessionfinish(session: pytest.Session) -> None:
     """Fail the run when a secret of any test stands in any log."""
-    logging.getLogger().removeHandler(_log_copy)
-    _log_copy.close()
+    for listener in _log_listeners:
+        listener.stop()
+        for handler in listener.handlers:
+            handler.close()
     found = secret_watch.leaks()
     if found:
         print("\nSECRETS IN LOGS:\n  " + "\n  ".join(found))
