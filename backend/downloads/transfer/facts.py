@@ -41,6 +41,7 @@ class SourceFacts:
     etag: str | None = None
     last_modified: str | None = None
     date_is_strong: bool = False
+    wrong_parts: int = 0
 
     def resume(self, state: PartState) -> bool:
         """Take over what an earlier run knew; False when its bytes are of another file."""
@@ -88,7 +89,7 @@ class SourceFacts:
         """
         self._refuse_foreign_body(headers, start)
         if status == 206:
-            size = _size_of_range(headers, start)
+            size = self._size_of_range(headers, start)
         else:
             size = int(headers["content-length"]) if headers.get("content-length", "").isdigit() else None
         self._compare(headers, size)
@@ -109,12 +110,25 @@ class SourceFacts:
         kind = headers.get("content-type", "").lower()
         if kind.startswith("multipart/byteranges"):
             raise Setback(BadAnswer("The host sends several parts at once where one was asked for."))
-        if kind.startswith("text/html") and not self.takes_text:
+        is_attachment = headers.get("content-disposition", "").lower().startswith("attachment")
+        if kind.startswith("text/html") and not self.takes_text and not is_attachment:
             page = NotAModel("The host sent a web page instead of the file.")
             # Once a part of the file has been seen, a page is an accident of its host and may pass.
             if start > 0 or self.size_bytes is not None:
                 raise Setback(page, relink=True)
             raise page
+
+    def _size_of_range(self, headers: Mapping[str, str], start: int) -> int | None:
+        """Return the length of the file that a 206 names (None for ``*``), when it begins where it was asked to."""
+        match = _CONTENT_RANGE.match(headers.get("content-range", ""))
+        if match is not None and int(match[1]) == start:
+            self.wrong_parts = 0
+            return None if match[3] == "*" else int(match[3])
+        self.wrong_parts += 1
+        error = BadAnswer("The host sends another part of the file than was asked for.")
+        if self.wrong_parts > 1:
+            raise StartOver(error, plain=True)
+        raise Setback(error)
 
     def _compare(self, headers: Mapping[str, str], size: int | None) -> None:
         if size is not None and self.size_bytes is not None and size != self.size_bytes:
@@ -130,14 +144,6 @@ class SourceFacts:
         pair = (etag, self.etag) if etag and self.etag else (date, self.last_modified)
         if None not in pair and pair[0] != pair[1]:
             raise StartOver(SourceChanged("The file was replaced at its host while it was being fetched."))
-
-
-def _size_of_range(headers: Mapping[str, str], start: int) -> int | None:
-    """Return the length of the file that a 206 names (None for ``*``), when it begins where it was asked to."""
-    match = _CONTENT_RANGE.match(headers.get("content-range", ""))
-    if match is None or int(match[1]) != start:
-        raise Setback(BadAnswer("The host sends another part of the file than was asked for."))
-    return None if match[3] == "*" else int(match[3])
 
 
 def _date_is_strong(headers: Mapping[str, str]) -> bool:

@@ -54,9 +54,7 @@ class Transfer:
         Cancelled: every socket is closed, what arrived is on the disk.
         """
         remote = await self._find()
-        self._meter.revision = remote.revision
-        self._sha256 = _agreed_sha256(self._wanted.sha256, remote.sha256)
-        self._size = _agreed_size(self._wanted.size_bytes, remote.size_bytes)
+        self._agree(remote)
         present = await self._look_at_destination(remote)
         if present is not None:
             return present
@@ -66,8 +64,15 @@ class Transfer:
                 return await self._attempt(route)
             except StartOver as again:
                 self._start_over(again)
+                self._agree(route.remote)
             except Worthless as worthless:
                 raise worthless.error from None
+
+    def _agree(self, remote: RemoteFile) -> None:
+        """Take the promises of the caller and of the source together; raises when they contradict each other."""
+        self._meter.revision = remote.revision
+        self._sha256 = _agreed_sha256(self._wanted.sha256, remote.sha256)
+        self._size = _agreed_size(self._wanted.size_bytes, remote.size_bytes)
 
     async def _find(self) -> RemoteFile:
         """Ask the source, again and again where that may help."""
