@@ -33,23 +33,29 @@ class Hub:
                 subscription.offer(numbered)
 
     def subscribe(
-        self, topics: Collection[str], *, key: str | None = None, progress_interval_s: float = 0.0
+        self,
+        topics: Collection[str],
+        *,
+        key: str | None = None,
+        progress: bool = True,
+        progress_interval_s: float = 0.0,
     ) -> Subscription:
         """Prepare to hear events of *topics* from the moment the returned context is entered.
 
         Args:
             key: Only events about this; None hears all.
+            progress: False hears lasting events only, and does not count as somebody for whom numbers are worked out.
             progress_interval_s: Least time between two progress events that :meth:`Subscription.next` returns.
         """
-        return Subscription(self, topics, key, progress_interval_s)
+        return Subscription(self, topics, key, progress_interval_s, progress=progress)
 
     def sequence(self, topic: str) -> int:
         """Return the number of the newest lasting event of *topic*; 0 before the first."""
         return self._sequence[topic]
 
     def has_listeners(self, topic: str) -> bool:
-        """Tell whether anybody hears *topic*."""
-        return bool(self._subscriptions.get(topic))
+        """Tell whether anybody hears the progress of *topic*."""
+        return any(subscription.progress for subscription in self._subscriptions.get(topic, ()))
 
     async def listened(self, *topics: str) -> None:
         """Wait until somebody hears one of *topics*; cancelling it leaves nothing behind."""
@@ -78,8 +84,11 @@ class Subscription:
     until :meth:`resume`, after which the listener must read the present state afresh.
     """
 
-    def __init__(self, hub: Hub, topics: Collection[str], key: str | None, progress_interval_s: float) -> None:
+    def __init__(
+        self, hub: Hub, topics: Collection[str], key: str | None, progress_interval_s: float, *, progress: bool = True
+    ) -> None:
         self.topics = tuple(topics)
+        self.progress = progress
         self._hub = hub
         self._key = key
         self._interval_s = progress_interval_s
@@ -101,7 +110,7 @@ class Subscription:
     def offer(self, numbered: Numbered) -> None:
         """Keep *numbered* until it is fetched; called by the hub."""
         event = numbered.event
-        if self.lost or self._key not in (None, event.key):
+        if self.lost or self._key not in (None, event.key) or not (event.lasting or self.progress):
             return
         if event.lasting:
             self._keep_lasting(numbered)

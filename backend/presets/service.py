@@ -245,9 +245,12 @@ class PresetManager:
 
     async def _follow_downloads(self) -> None:
         """Derive states anew after each change of a download, so that listeners hear of a new status at once."""
-        with self._hub.subscribe((DOWNLOADS,)) as subscription:
+        with self._hub.subscribe((DOWNLOADS,), progress=False) as subscription:
             while True:
-                await self._keeper.fresh()
+                try:
+                    await self._keeper.fresh()
+                except OSError as error:
+                    _log.warning("model_folders_unreadable", reason=str(error))
                 await subscription.next()
                 subscription.resume()
 

@@ -74,13 +74,13 @@ class StateKeeper:
         """
         if self._is_fresh():
             return self.current
-        if self._task is not None:  # it began before this question, so it may have looked too early
-            await asyncio.shield(self._task)
+        if self._task is not None and not self._task.done():
+            await asyncio.wait([self._task])  # it began before this question, so it may have looked too early
             if self._is_fresh():
                 return self.current
-        if self._task is None:
+        if self._task is None or self._task.done():
             self._task = asyncio.create_task(self._refresh(), name="preset-states")
-            self._task.add_done_callback(self._ended)
+            self._task.add_done_callback(_heard)
         await asyncio.shield(self._task)
         return self.current
 
@@ -104,11 +104,6 @@ class StateKeeper:
             self._promises.version,
             self._own_changes,
         )
-
-    def _ended(self, task: asyncio.Task[None]) -> None:
-        self._task = None
-        if not task.cancelled():
-            task.exception()  # whoever waits has it; without a waiter the next question meets it again
 
     async def _refresh(self) -> None:
         key, looked_at_s = self._current_key(), monotonic_s()
@@ -146,6 +141,12 @@ class StateKeeper:
             states[preset.id] = state
         self._facts, self._promised = facts, promised
         return old if keep and states == old.states else Snapshot(catalog, states)
+
+
+def _heard(task: asyncio.Task[None]) -> None:
+    """Take note of an error that nobody waits for any more; the next question meets it again."""
+    if not task.cancelled():
+        task.exception()
 
 
 def _moved(preset: Preset, before: Mapping[Place, Facts], now: Mapping[Place, Facts]) -> bool:

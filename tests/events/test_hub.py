@@ -164,6 +164,20 @@ async def test_waiting_for_a_listener() -> None:
             await asyncio.wait_for(waiting, 5)
 
 
+async def test_who_wants_no_progress_gets_none_and_makes_none() -> None:
+    """A listener of lasting events alone is no reason to work numbers out."""
+    hub = Hub()
+    with hub.subscribe(["downloads"], progress=False) as subscription:
+        assert not hub.has_listeners("downloads")
+        hub.publish(progress("a", 1))
+        hub.publish(Event("downloads", "download.changed", "a", {}))
+        assert [numbered.event.type for numbered in await asyncio.wait_for(subscription.next(), 5)] == [
+            "download.changed"
+        ]
+        with hub.subscribe(["downloads"]):
+            assert hub.has_listeners("downloads")
+
+
 async def test_every_type_is_documented_with_its_topic() -> None:
     """The table of the documentation has one line for each constant."""
     constants = {

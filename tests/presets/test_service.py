@@ -134,6 +134,27 @@ async def test_listeners_hear_of_each_new_status_at_once(shelf: Shelf, manager: 
     }  # fmt: skip
 
 
+async def test_a_failing_disk_does_not_end_the_watch(
+    shelf: Shelf, manager: PresetManager, monkeypatch: pytest.MonkeyPatch
+):
+    """After an error of the disk, the next change is told again."""
+    await manager.status("a")
+    failed = threading.Event()
+
+    def fail(*_: object) -> None:
+        failed.set()
+        raise OSError(5, "Input/output error")
+
+    with shelf.hub.subscribe(("presets",)) as subscription, monkeypatch.context() as patch:
+        patch.setattr(manager._keeper._disk, "refresh", fail)
+        await manager.download("a")
+        shelf.hub.publish(Event("downloads", "download.changed", "job-1", {}))
+        assert await asyncio.to_thread(failed.wait, DEADLINE_S)
+        patch.undo()
+        shelf.hub.publish(Event("downloads", "download.changed", "job-1", {}))
+        assert (await heard(subscription, lambda event: event.key == "a"))[0].data["status"] == "downloading"
+
+
 async def test_a_check_ends_in_a_new_status(shelf: Shelf, manager: PresetManager):
     """Verified files make an installed preset, which survives a restart; listeners see the progress and its end."""
     await put(shelf, "checkpoints/a.safetensors", "vae/vae.safetensors")

@@ -194,3 +194,21 @@ async def test_promises_survive_a_restart_and_damage(kept: Kept, tmp_path: Path)
         await asyncio.to_thread(path.write_text, content)
         await asyncio.to_thread(again.load)
         assert again.all() == {}
+
+
+async def test_a_question_at_the_very_end_of_a_look_starts_another(kept: Kept):
+    """Between the end of a look and the news of it, an answer of that look is already too old for a new question."""
+    await kept.keeper.fresh()
+    for turn in range(20):
+        content = weights(b"x" * (turn + 1))
+        kept.keeper.invalidate()
+        looking = asyncio.create_task(kept.keeper.fresh())
+        await asyncio.sleep(0)
+        look = kept.keeper._task
+        assert look is not None
+        while not look.done():
+            await asyncio.sleep(0)
+        kept.shelf.put("a.safetensors", content)
+        kept.keeper.invalidate()
+        assert (await kept.keeper.fresh()).states["a"].files[0].bytes_present == len(content)
+        await looking
