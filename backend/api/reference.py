@@ -135,10 +135,16 @@ def _example_of_type(document: Schema, schema: Schema, depth: int) -> Any:
     kind = schema.get("type")
     if kind == "object" or "properties" in schema:
         properties = cast("Schema", schema.get("properties", {})) if depth < _MAX_DEPTH else {}
-        return {name: example_of(document, part, depth + 1) for name, part in properties.items()}
+        required = schema.get("required", ())
+        return {
+            name: example_of(document, part, depth + 1)
+            for name, part in properties.items()
+            if name in required or part.get("examples")  # what may be left out is shown when it says how it looks
+        }
     if kind == "array":
         return [example_of(document, schema.get("items", {}), depth + 1)] if depth < _MAX_DEPTH else []
-    return {"string": "…", "integer": 0, "number": 0.0, "boolean": True}.get(str(kind))
+    lowest = schema.get("minimum", 0)
+    return {"string": "…", "integer": lowest, "number": lowest, "boolean": True}.get(str(kind))
 
 
 def _resolved(document: Schema, schema: Schema) -> Schema:

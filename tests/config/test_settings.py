@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from backend.config import SettingsError, Settings, load_settings
+from backend.config import Settings, SettingsError, load_settings
 from backend.config.environment import is_secret, variable_names
 
 
@@ -61,7 +61,7 @@ def test_secrets_come_from_files_and_stay_out_of_errors(tmp_path: Path) -> None:
     assert settings.hf_token is not None
     assert settings.hf_token.get_secret_value() == "hf_secretvalue"
     assert "secretvalue" not in repr(settings)
-    with pytest.raises(SettingsError, match="HF_TOKEN_FILE points to '.*missing', which cannot be read"):
+    with pytest.raises(SettingsError, match=r"HF_TOKEN_FILE points to '.*missing', which cannot be read"):
         load_settings({"HF_TOKEN_FILE": str(tmp_path / "missing")})
 
 
@@ -104,3 +104,60 @@ def test_every_variable_has_one_meaning() -> None:
     assert {f for f, info in Settings.model_fields.items() if is_secret(info)} == {
         "access_password", "hf_token", "civitai_token", "github_token",
     }  # fmt: skip
+
+
+@pytest.mark.parametrize("value", ["nginx", "10.0.0.0/33", "127.0.0.1, proxy.example"])
+def test_trusted_proxies_are_addresses(value: str) -> None:
+    """A name that nobody resolves would silently trust nobody."""
+    with pytest.raises(SettingsError, match=r"TRUSTED_PROXIES is .*, but it must hold addresses, networks"):
+        load_settings({"TRUSTED_PROXIES": value})
+
+
+@pytest.mark.parametrize("value", ["10.0.0.0/8, ::1", "*", "fd00::/8;127.0.0.1"])
+def test_trusted_proxies_may_be_networks_or_everybody(value: str) -> None:
+    """IPv4, IPv6, or any, for containers that only a proxy can reach."""
+    assert load_settings({"TRUSTED_PROXIES": value})[0].trusted_proxies
+
+
+def test_a_secret_in_the_wrong_form_is_not_repeated(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Also when the settings are built from another place than the environment."""
+    with pytest.raises(SettingsError) as caught:
+        load_settings({}, access_password=["not", "a", "string", "secretvalue"])
+
+    assert "secretvalue" not in str(caught.value.as_dict())
+    assert "ACCESS_PASSWORD is a value that is kept secret" in caught.value.message
+
+
+def test_settings_cannot_be_changed_after_the_start() -> None:
+    """Everybody sees the same values."""
+    settings, _ = load_settings({})
+
+    with pytest.raises(ValueError, match="frozen"):
+        settings.port = 1
+    assert settings.config_dir == settings.workspace / "config"
+
+
+def test_the_workspace_is_the_volume_in_a_container_and_a_folder_elsewhere(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Hearth's own image says so; a path that is given always counts."""
+    monkeypatch.setenv("HEARTH_CONTAINER", "1")
+    assert load_settings({})[0].workspace == Path("/workspace")
+    assert load_settings({"WORKSPACE": "/data"})[0].workspace == Path("/data")
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "field", "meant"),
+    [
+        ("DISK_RESERVE", "5GB", "disk_reserve", 5 * 10**9),
+        ("DOWNLOAD_RATE_LIMIT", "20MB/s", "download_rate_limit", 20 * 10**6),
+        ("DASHBOARD_THEME", " Light ", "dashboard_theme", "light"),
+        ("LOG_LEVEL", "WARNING", "log_level", "warning"),
+        ("HF_ENDPOINT", "https://mirror.test/", "hf_endpoint", "https://mirror.test"),
+        ("CORS_ORIGINS", "https://a.test/, https://b.test", "cors_origins", ("https://a.test", "https://b.test")),
+        ("ENABLE_DASHBOARD", "false", "enable_dashboard", False),
+        ("ENABLE_UNIFIED_DASHBOARD", "0", "enable_dashboard", False),
+        ("WEB_PASSWORD_FILE", "", "access_password", None),
+    ],
+)
+def test_values_are_read_the_way_people_write_them(name: str, value: str, field: str, meant: object) -> None:
+    """Units, capitals, spaces and trailing slashes do not matter."""
+    assert getattr(load_settings({name: value})[0], field) == meant
