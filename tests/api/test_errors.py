@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import secrets
 
 import httpx2
 import pytest
@@ -10,7 +11,7 @@ import pytest
 import backend.app  # noqa: F401 -- loads every branch of the tree of errors
 from backend.api.errors import error_response
 from backend.errors import HearthError, every_error
-from tests.secret_watch import secret
+from tests.secret_watch import secret, watch
 
 pytestmark = pytest.mark.anyio
 
@@ -75,7 +76,7 @@ class _Broken(HearthError):
 
 def test_an_answer_holds_no_secret_and_tells_when_to_come_back() -> None:
     """Messages pass through redaction; retry_after_s becomes the header, never 0."""
-    token = secret("token in a message", "hf_")
+    token = watch("token in a message", f"hf_{secrets.token_hex(17)}")
     url = f"https://host.test/f?token={token}"
     answer = error_response(_Broken(f"{url} failed with {token}.", details={"retry_after_s": 0.2}))
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import json
 import logging
+import secrets
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
@@ -16,7 +17,7 @@ import structlog
 
 from backend.kit.redact import MASK, register_secret
 from backend.logs import configure_logs, get_logger
-from tests.secret_watch import secret
+from tests.secret_watch import secret, watch
 
 Read = Callable[[], str]
 
@@ -100,7 +101,12 @@ def test_no_door_lets_a_secret_through(logs: Callable[..., Read], output_format:
     read = logs(output_format)
     registered = secret("registered secret")
     register_secret(registered)
-    tokens = [secret("hub token", "hf_"), secret("API key", "hearth_"), secret("bearer", "Bearer "), registered]
+    tokens = [
+        watch("hub token", f"hf_{secrets.token_hex(17)}"),
+        secret("API key", "hearth_"),
+        secret("bearer", "Bearer "),
+        registered,
+    ]
     url = "https://host.test/f?X-Amz-Signature=" + secret("signature") + "&n=1"
     ours, library = get_logger("backend.x"), logging.getLogger("some.library")
     for token in tokens:
