@@ -2,9 +2,9 @@
 
 from backend.downloads.errors import DownloadError, DownloadNotFound, IllegalDownloadState, InvalidDownloadRequest
 from backend.downloads.job import DownloadState, JobKind
-from backend.downloads.service import DownloadPage, DownloadService
+from backend.downloads.service import DownloadService
 from backend.downloads.transfer import TransferEngine, discard_partial, partial_bytes
-from backend.downloads.view import DownloadFile, DownloadJob, QueueTotals
+from backend.downloads.view import DownloadFile, DownloadJob, DownloadPage, QueueTotals
 
 __all__ = [
     "DownloadError",

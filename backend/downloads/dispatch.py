@@ -76,8 +76,7 @@ class Dispatcher:
         await self.settled()
         transfers = self._transfers.all()
         for transfer in transfers:
-            if transfer.work is not None:
-                transfer.work.cancel()
+            transfer.stop()
         await _all_ended(transfers)
         if self._ticker is not None:
             await asyncio.wait([self._ticker])
@@ -214,7 +213,7 @@ class Dispatcher:
         size_bytes = await self._worker.remember(brought)
 
         def concerned(file: JobFile) -> bool:
-            too_late = file.id in transfer.left and file.state is DownloadState.CANCELLED
+            too_late = file.state is DownloadState.CANCELLED and transfer.has_carried(file.id)
             return file.destination == transfer.destination and (too_late or not file.ended)
 
         for job in tuple(self._book.jobs.values()):

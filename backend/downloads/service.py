@@ -9,7 +9,6 @@ from __future__ import annotations
 import asyncio
 import contextlib
 from collections.abc import Callable, Collection, Sequence
-from dataclasses import dataclass
 
 from backend.database import Database
 from backend.downloads import steering
@@ -24,18 +23,9 @@ from backend.downloads.parking import Parking
 from backend.downloads.ports import Folders, PresetFiles, Records, Resolve
 from backend.downloads.transfer import TransferEngine
 from backend.downloads.transfers import Transfers
-from backend.downloads.view import DownloadJob, QueueTotals, Viewer
+from backend.downloads.view import DownloadJob, DownloadPage, QueueTotals, Viewer
 from backend.downloads.worker import Worker
 from backend.events import Hub
-
-
-@dataclass(frozen=True, slots=True)
-class DownloadPage:
-    """One page of jobs, the queue in its order first, then the history, newest first."""
-
-    items: Sequence[DownloadJob]
-    total: int
-    queue: QueueTotals
 
 
 class DownloadService:
@@ -294,7 +284,8 @@ class DownloadService:
             and (preset_id is None or preset_id == job.preset_id)
             and job.mentions(query)
         ]
-        return DownloadPage(self._viewer.all(found[offset : offset + limit]), len(found), self.totals())
+        items = [self._viewer.job(job) for job in found[offset : offset + limit]]
+        return DownloadPage(items, len(found), self.totals())
 
     def totals(self) -> QueueTotals:
         """Return the queue in numbers."""

@@ -43,11 +43,20 @@ class Transfer:
         """Whether nobody wants it any more."""
         return not self.claims
 
+    def has_carried(self, file_id: str) -> bool:
+        """Whether a file rides along or got off on the way."""
+        return file_id in self.claims or file_id in self.left
+
     def leave(self, file_id: str) -> None:
         """Let a file get off; the last one ends the work."""
         if self.claims.pop(file_id, None) is not None:
             self.left.add(file_id)
-        if not self.claims and self.work is not None:
+        if not self.claims:
+            self.stop()
+
+    def stop(self) -> None:
+        """End the work, unless the verified file is getting its name just now: then it comes to its good end."""
+        if self.work is not None and self.meter.phase is not Phase.PUBLISHING:
             self.work.cancel()
 
     @property

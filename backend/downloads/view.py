@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
+from pathlib import Path
 from typing import Annotated, Any, TypeAlias, cast
 
 from pydantic import Field
@@ -109,6 +110,15 @@ class QueueTotals:
     eta_s: Eta | None
 
 
+@dataclass(frozen=True, slots=True)
+class DownloadPage:
+    """One page of jobs, the queue in its order first, then the history, newest first."""
+
+    items: Sequence[DownloadJob]
+    total: int
+    queue: QueueTotals
+
+
 class Viewer:
     """Turn records and counters into the shape."""
 
@@ -148,10 +158,6 @@ class Viewer:
             files=files,
         )
 
-    def all(self, jobs: Iterable[Job]) -> list[DownloadJob]:
-        """Show several jobs."""
-        return [self.job(job) for job in jobs]
-
     def totals(self, *, paused: bool) -> QueueTotals:
         """Return the queue in numbers."""
         jobs = self._book.queue.jobs
@@ -161,27 +167,29 @@ class Viewer:
 
     def _left_bytes(self) -> int:
         """Count what the queue still has to fetch, as far as sizes are known; a shared file counts once."""
-        left = {
-            file.destination: max(0, file.expected_bytes - self._bytes_done(file))
-            for job in self._book.queue.jobs
-            for file in job.files
-            if not file.ended and file.expected_bytes is not None
-        }
+        left: dict[Path | None, int] = {}
+        for file in (file for job in self._book.queue.jobs for file in job.files if not file.ended):
+            total, done = self._extent(file)
+            if total is not None:
+                left[file.destination] = max(0, total - done)
         return sum(left.values())
+
+    def _extent(self, file: JobFile) -> tuple[int | None, int]:
+        """Return how many bytes the file has and how many of them are there, as the counters know it best."""
+        transfer = self._transfers.of(file.id, file.destination)
+        if transfer is None or not file.running:
+            return file.expected_bytes, file.bytes_done
+        total = transfer.meter.bytes_total
+        return file.expected_bytes if total is None else total, transfer.bytes_done
 
     def _speed_bytes_s(self) -> int:
         now_s = monotonic_s()
         return round(sum(transfer.speed_bytes_s(now_s) or 0.0 for transfer in self._transfers.all()))
 
-    def _bytes_done(self, file: JobFile) -> int:
-        transfer = self._transfers.of(file.id, file.destination)
-        return file.bytes_done if transfer is None else transfer.bytes_done
-
     def _file(self, job: Job, file: JobFile, now_s: float) -> DownloadFile:
         transfer = self._transfers.of(file.id, file.destination) if file.running else None
         meter = None if transfer is None else transfer.meter
-        total = file.expected_bytes if meter is None or meter.bytes_total is None else meter.bytes_total
-        done = file.bytes_done if transfer is None else transfer.bytes_done
+        total, done = self._extent(file)
         complete = file.state is DownloadState.COMPLETED
         return DownloadFile(
             id=file.id,

@@ -16,6 +16,7 @@ from backend.downloads.transfer import Meter, Phase, TransferEngine, Wanted
 from backend.kit.backoff import delay_s
 from backend.kit.clock import monotonic_s
 from backend.kit.files import FileIdentity, VerifiedFile
+from backend.kit.headers import header_problem
 from backend.sources import FileRef, RemoteFile, SourceError
 
 _BACKOFF_BASE_S = 1.0
@@ -161,6 +162,8 @@ class Worker:
             return None  # nothing tells that the user's file is what this address holds
         if found.record is not None:
             content = found.record.sha256
+        elif sha256 is None and await asyncio.to_thread(header_problem, found.path, found.identity.size_bytes):
+            return None
         else:
             content = await self._read(found, meter, enter)
         if sha256 not in (None, content):
@@ -197,6 +200,8 @@ class Worker:
 
         async def resolve() -> RemoteFile:
             place = resolved.pop() if resolved else await self._resolve(errand.reference)
+            if meter.bytes_total is None:
+                meter.bytes_total = place.size_bytes  # stored with the new state: the disk plan counts on it
             await enter(DownloadState.DOWNLOADING)
             return place
 

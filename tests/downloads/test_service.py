@@ -126,6 +126,21 @@ async def test_an_unverified_file_is_read_instead_of_fetched(rig: Rig, model_hos
     assert await rig.ledger.lookup(path) is not None
 
 
+async def test_a_file_that_nobody_vouches_for_must_at_least_look_right(rig: Rig, model_host: ModelHost) -> None:
+    """Without any checksum a file of the right size is kept as unverified; a web page under its name is not."""
+    whole, page = rig.path("whole.safetensors"), rig.path("page.safetensors")
+    whole.parent.mkdir(parents=True, exist_ok=True)
+    SMALL.write_to(whole)
+    page.write_bytes(b"<!DOCTYPE html>" + b" " * (SMALL.size - 15))
+    names = {"whole.safetensors": SMALL, "page.safetensors": SMALL}
+    job = await rig.service.download_preset(rig.preset("one", model_host, names, sha256=None))
+    done = await rig.until(job.id, "completed")
+
+    assert [file.verified for file in done.files] == [False, False]
+    assert model_host.requests_of("/whole.safetensors") == []
+    assert SMALL.is_in(page)
+
+
 async def test_a_damaged_file_is_replaced_only_by_a_verified_one(rig: Rig, model_host: ModelHost) -> None:
     """As long as the new content is not verified, the old file stays as it is."""
     path = rig.path("a.safetensors")
