@@ -7,6 +7,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, cast
 
+from markupsafe import Markup
+
 _TEMPLATE = Path(__file__).with_name("reference.html")
 _METHODS = ("get", "post", "put", "patch", "delete")
 _MAX_DEPTH = 6
@@ -46,8 +48,15 @@ def reference_page(document: Schema) -> str:
     import jinja2
 
     environment = jinja2.Environment(autoescape=True, trim_blocks=True, lstrip_blocks=True)
+    environment.filters["marked"] = _marked
     template = environment.from_string(_TEMPLATE.read_text(encoding="utf-8"))
     return template.render(info=document["info"], groups=_groups(document))
+
+
+def _marked(text: str) -> Markup:
+    """Escape *text* and set what stands between backticks as code."""
+    parts = text.split("`")
+    return Markup().join(Markup("<code>{}</code>").format(part) if i % 2 else part for i, part in enumerate(parts))
 
 
 def _groups(document: Schema) -> dict[str, list[Operation]]:
