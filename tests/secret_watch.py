@@ -20,7 +20,7 @@ _used: dict[str, str] = {}
 
 def secret(name: str, prefix: str = "") -> str:
     """Return a fresh random value that must never appear in a log; *name* is shown when it does."""
-    value = f"{prefix}{secrets.token_urlsafe(24)}"
+    value = f"{prefix}{secrets.token_hex(17)}"  # letters and digits alone, as the hosts' own tokens have
     _used[value] = name
     return value
 
