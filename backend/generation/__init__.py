@@ -1,0 +1,1 @@
+"""Making things with ComfyUI: workflows, jobs, results."""

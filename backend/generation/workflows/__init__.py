@@ -1,0 +1,1 @@
+"""Workflows: read them, convert them, find their inputs, keep them in a library."""
