@@ -58,7 +58,9 @@ def _check_url(url: str) -> str:
     return url
 
 
-Id = Annotated[str, Field(pattern=ID_PATTERN, max_length=64, description="Lower-case words joined by - or .")]
+Id = Annotated[
+    str, Field(pattern=ID_PATTERN, max_length=64, description="Lower-case words joined by - or .", examples=["my-lora"])
+]
 Alias = Annotated[str, Field(pattern=ALIAS_PATTERN, description="An older id that still leads here.")]
 Tag = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9 .+_-]{0,39}$")]
 WorkflowId = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]{0,127}$")]
@@ -77,12 +79,16 @@ class FileDocument(_Document):
     """One file of a preset: where it comes from and where it belongs."""
 
     directory: Annotated[str, Field(pattern=DIRECTORY_PATTERN, max_length=160), AfterValidator(_check_name)] = Field(
-        description="Model category, such as `checkpoints`, and below it any folders: `loras/wan`."
+        description="Model category, such as `checkpoints`, and below it any folders: `loras/wan`.",
+        examples=["loras"],
     )
     name: Annotated[str, Field(pattern=NAME_PATTERN, max_length=200), AfterValidator(_check_name)] = Field(
-        description="File name in that folder."
+        description="File name in that folder.", examples=["my-lora.safetensors"]
     )
-    url: Url = Field(description="Stable address of the file itself, without tokens.")
+    url: Url = Field(
+        description="Stable address of the file itself, without tokens.",
+        examples=["https://huggingface.co/me/my-lora/resolve/main/my-lora.safetensors"],
+    )
     size_bytes: Bytes | None = Field(default=None, description="Exact size; a file of another size is damaged.")
     size_estimate_bytes: Bytes | None = Field(default=None, description="Only for display and disk plans.")
     sha256: Sha256 | None = Field(default=None, description="Checksum of the whole file.")
@@ -99,9 +105,9 @@ class PresetDocument(_Document):
     json_schema: str | None = Field(default=None, alias="$schema", max_length=300, description="For editors only.")
     schema_version: Literal[1] = Field(alias="schema", description="Version of this form.")
     id: Id
-    name: Line
+    name: Line = Field(examples=["My LoRA"])
     category: Category
-    description: Text
+    description: Text = Field(examples=["A style that I like."])
     tags: list[Tag] = Field(default_factory=list[Tag], max_length=30)
     files: list[FileDocument] = Field(min_length=1, max_length=MAX_FILES)
     workflows: list[WorkflowId] = Field(

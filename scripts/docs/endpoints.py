@@ -83,7 +83,22 @@ def _example_call(document: Schema, path: str, method: str, operation: Schema) -
 def _body_example(document: Schema, operation: Schema) -> object:
     content = cast("Schema", operation.get("requestBody", {})).get("content", {})
     media = cast("Schema", content.get("application/json", {}))
-    return _example(document, media["schema"]) if "schema" in media else None
+    return _example(document, _only_required(document, media["schema"])) if "schema" in media else None
+
+
+def _only_required(document: Schema, schema: Schema) -> Schema:
+    """Leave out of a request what may be left out, unless everything may."""
+    if "$ref" in schema:
+        return _only_required(document, document["components"]["schemas"][str(schema["$ref"]).rpartition("/")[2]])
+    needed = schema.get("required", [])
+    if not needed or "properties" not in schema or schema.get("examples"):
+        return schema
+    properties = {name: _only_required(document, schema["properties"][name]) for name in needed}
+    return {**schema, "properties": {name: _narrowed(document, each) for name, each in properties.items()}}
+
+
+def _narrowed(document: Schema, schema: Schema) -> Schema:
+    return {**schema, "items": _only_required(document, schema["items"])} if schema.get("items") else schema
 
 
 def _example_answer(document: Schema, operation: Schema) -> list[str]:
