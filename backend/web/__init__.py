@@ -8,8 +8,7 @@ from fastapi import APIRouter, FastAPI
 from starlette.requests import Request
 from starlette.responses import JSONResponse, RedirectResponse, Response
 
-from backend.web import components, downloads, presets, session, settings, socket
-from backend.web.assets import STATIC_URL, ImmutableFiles
+from backend.web import assets, components, downloads, presets, session, settings, socket
 from backend.web.identity import ServicesDep, Visitor
 from backend.web.problems import install_error_pages
 
@@ -29,10 +28,9 @@ def install(app: FastAPI, settings_: FaceSettings) -> None:
         return
     pages = APIRouter(include_in_schema=False)
     pages.add_api_route("/", _first_page)
-    for part in (session, presets, downloads, settings, components):
+    for part in (assets, session, presets, downloads, settings, components):
         pages.include_router(part.router)
     app.include_router(pages)
-    app.mount(STATIC_URL, ImmutableFiles(), name="static")
     install_error_pages(app)
 
 

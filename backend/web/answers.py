@@ -13,6 +13,7 @@ from backend.web.rendering import render_template
 DOWNLOADS_CHANGED = "hearth:downloads"
 PRESETS_CHANGED = "hearth:presets"
 CLOSE_DIALOG = "hearth:close-dialog"
+UNTICK = "hearth:untick"
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 
-from starlette.datastructures import Headers
+from fastapi import APIRouter
 from starlette.exceptions import HTTPException
+from starlette.requests import Request
 from starlette.responses import Response
-from starlette.staticfiles import StaticFiles
-from starlette.types import Scope
 
 from backend.web.errors import FrontEndMissing
 
@@ -18,13 +20,17 @@ FRONT_END = Path(__file__).parents[2] / "frontend"
 DIST = FRONT_END / "static" / "dist"
 STATIC_URL = "/static"
 _MANIFEST = "manifest.json"
-_PACKED = {
+_FOR_EVER = "public, max-age=31536000, immutable"  # RFC 8246
+_TYPES = {
     ".css": "text/css; charset=utf-8",
     ".js": "text/javascript; charset=utf-8",
+    ".json": "application/json",
     ".svg": "image/svg+xml",
     ".txt": "text/plain; charset=utf-8",
+    ".woff2": "font/woff2",
 }
-_FOR_EVER = "public, max-age=31536000, immutable"  # RFC 8246
+
+router = APIRouter()
 
 
 class Assets:
@@ -55,32 +61,39 @@ class Assets:
         return f"{STATIC_URL}/{self._names[name]}"
 
 
-class ImmutableFiles(StaticFiles):
-    """Serve the built files; those with a hash in their name are never asked for again.
+@dataclass(frozen=True, slots=True)
+class _File:
+    content: bytes
+    packed: bytes | None
+    kind: str
 
-    Text was compressed by the build, as well as it can be; the compressed twin is sent to whoever reads it.
-    """
 
-    def __init__(self) -> None:
-        super().__init__(directory=DIST, check_dir=False)
+@cache
+def _files() -> Mapping[str, _File]:
+    """Read what was built, half a megabyte in all; blocking, once per process."""
+    found: dict[str, _File] = {}
+    for path in DIST.iterdir() if DIST.is_dir() else ():
+        if path.suffix in _TYPES:
+            packed = path.with_name(f"{path.name}.gz")
+            twin = packed.read_bytes() if packed.exists() else None
+            found[path.name] = _File(path.read_bytes(), twin, _TYPES[path.suffix])
+    return found
 
-    async def get_response(self, path: str, scope: Scope) -> Response:
-        """Answer with the file."""
-        packed = Path(path).suffix in _PACKED and "gzip" in Headers(scope=scope).get("Accept-Encoding", "")
-        try:
-            response = await super().get_response(f"{path}.gz" if packed else path, scope)
-        except HTTPException:
-            if not packed:
-                raise
-            packed = False
-            response = await super().get_response(path, scope)
-        if packed and response.status_code == 200:
-            response.headers["Content-Encoding"] = "gzip"
-            response.headers["Content-Type"] = _PACKED[Path(path).suffix]
-        if response.status_code in (200, 304):
-            response.headers["Cache-Control"] = "no-cache" if path == _MANIFEST else _FOR_EVER
-            response.headers["Vary"] = "Accept-Encoding"
-        return response
+
+@router.get(STATIC_URL + "/{name:path}")
+async def serve_file(request: Request, name: str) -> Response:
+    """Answer with a built file from memory; text was compressed by the build, as well as it can be."""
+    file = (await asyncio.to_thread(_files)).get(name)
+    if file is None:
+        raise HTTPException(404)
+    headers = {
+        "Cache-Control": "no-cache" if name == _MANIFEST else _FOR_EVER,
+        "Content-Type": file.kind,
+        "Vary": "Accept-Encoding",
+    }
+    if file.packed is not None and "gzip" in request.headers.get("Accept-Encoding", ""):
+        return Response(file.packed, headers={**headers, "Content-Encoding": "gzip"})
+    return Response(file.content, headers=headers)
 
 
 def icon_names() -> frozenset[str]:

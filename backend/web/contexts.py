@@ -221,6 +221,7 @@ class DownloadsList(Context):
     parallel: Annotated[int, "Files that are fetched at the same time."]
     here: Annotated[str, "Address of this list, to ask for it again."]
     more_href: Annotated[str | None, "Address that shows more of the history."]
+    has_presets: Annotated[bool, "Whether there are presets to go to."]
 
 
 @dataclass(frozen=True, slots=True)

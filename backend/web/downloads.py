@@ -17,6 +17,7 @@ from backend.web.contexts import AddDialog, AddPage, DownloadsList, DownloadsPag
 from backend.web.identity import Keeper, ServicesDep, Visitor
 from backend.web.rendering import is_for, render
 from backend.web.space import free_bytes, reserve_bytes
+from backend.web.words import hint_for_people
 
 router = APIRouter(prefix="/downloads")
 
@@ -59,7 +60,7 @@ async def add(
     except HearthError as error:
         # An address that carries a secret is not sent back.
         values = {"url": url if redact_url(url) == url else "", "directory": directory, "name": name, "sha256": sha256}
-        form = _add_form(request)(_categories(services), values, error.message, error.hint)
+        form = _add_form(request)(_categories(services), values, error.message, hint_for_people(error))
         return await render(request, services, who, form, status=error.status)
     toast = Toast(f"{job.name} is in the queue", icon="download")
     return await done(request, to="/downloads", events=(CLOSE_DIALOG, DOWNLOADS_CHANGED), toast=toast)
@@ -158,6 +159,7 @@ async def _groups(request: Request, services: Services) -> DownloadsList:
         parallel=parallel if isinstance(parallel, int) else 0,
         here="/downloads" if shown == _HISTORY_STEP else f"/downloads?history={shown}",
         more_href=f"/downloads?history={shown + _HISTORY_STEP}" if ended.total > len(ended.items) else None,
+        has_presets=services.settings.enable_preset_manager,
     )
 
 

@@ -23,7 +23,7 @@ from backend.presets import (
     VerificationView,
     parse_query,
 )
-from backend.web.answers import CLOSE_DIALOG, DOWNLOADS_CHANGED, PRESETS_CHANGED, Toast, done, preset_changed
+from backend.web.answers import CLOSE_DIALOG, DOWNLOADS_CHANGED, PRESETS_CHANGED, UNTICK, Toast, done, preset_changed
 from backend.web.contexts import (
     FileLine,
     PresetBody,
@@ -40,6 +40,7 @@ from backend.web.contexts import (
 from backend.web.identity import Keeper, ServicesDep, Visitor
 from backend.web.rendering import is_for, render
 from backend.web.space import free_bytes
+from backend.web.words import hint_for_people
 
 PAGE_SIZE = 50
 _FILTERS = ("q", "category", "status", "sort", "gated")
@@ -82,9 +83,9 @@ async def download_many(
             text=f"{_count(len(queued), 'preset')} queued, {len(refused)} refused",
             tone="warning",
             icon="triangle-alert",
-            detail=f"{refused[0].message} {refused[0].hint}",
+            detail=f"{refused[0].message} {hint_for_people(refused[0])}",
         )
-    return await done(request, to="/downloads", events=(DOWNLOADS_CHANGED, PRESETS_CHANGED), toast=toast)
+    return await done(request, to="/downloads", events=(UNTICK, DOWNLOADS_CHANGED, PRESETS_CHANGED), toast=toast)
 
 
 @router.post("/update")

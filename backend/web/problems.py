@@ -8,6 +8,7 @@ from http import HTTPStatus
 from typing import Any
 
 from fastapi import FastAPI
+from fastapi.exceptions import RequestValidationError
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import HTMLResponse, Response
@@ -18,9 +19,10 @@ from backend.kit.redact import redact
 from backend.logs import get_logger
 from backend.web.answers import Toast, is_htmx, toast_html
 from backend.web.contexts import ErrorPage
-from backend.web.errors import FrontEndMissing
+from backend.web.errors import FrontEndMissing, InvalidForm
 from backend.web.identity import ask_to_sign_in, services_of
 from backend.web.rendering import render_bare
+from backend.web.words import hint_for_people
 
 log = get_logger(__name__)
 
@@ -30,7 +32,7 @@ _NOT_PAGES = ("/api", "/ws", "/static", "/docs", "/openapi.json")
 
 def install_error_pages(app: FastAPI) -> None:
     """Put HTML in front of the JSON handlers that are registered on *app*, for requests of browsers only."""
-    for kind in (HearthError, HTTPException, Exception):
+    for kind in (HearthError, HTTPException, RequestValidationError, Exception):
         app.add_exception_handler(kind, _for_browsers(app.exception_handlers[kind]))
 
 
@@ -39,7 +41,8 @@ def is_page_request(request: Request) -> bool:
     path = request.url.path
     if any(path == prefix or path.startswith(f"{prefix}/") for prefix in _NOT_PAGES):
         return False
-    return "text/html" in request.headers.get("Accept", "") or is_htmx(request)
+    accepts = request.headers.get("Accept", "*/*")
+    return "text/html" in accepts or "*/*" in accepts or is_htmx(request)
 
 
 def _for_browsers(as_json: Callable[..., Any]) -> _Handler:
@@ -49,10 +52,12 @@ def _for_browsers(as_json: Callable[..., Any]) -> _Handler:
         if isinstance(error, NotSignedIn):
             return ask_to_sign_in(request)
         shown = _as_hearth_error(error)
-        if not isinstance(error, (HearthError, HTTPException)):
+        if type(shown) is HearthError and not isinstance(error, HTTPException):
             log.error("unexpected_error", exc_info=error)
         try:
-            return await _answer(request, shown, _status(error))
+            return await _answer(
+                request, shown, error.status_code if isinstance(error, HTTPException) else shown.status
+            )
         except FrontEndMissing:
             return await as_json(request, error)
 
@@ -65,14 +70,14 @@ async def _answer(request: Request, error: HearthError, status: int) -> Response
     if isinstance(wait_s, (int, float)):
         headers["Retry-After"] = str(max(1, math.ceil(wait_s)))
     if is_htmx(request) and not _is_visit(request):
-        toast = Toast(redact(error.message), tone="danger", icon="octagon-x", detail=redact(error.hint))
+        toast = Toast(redact(error.message), tone="danger", icon="octagon-x", detail=redact(hint_for_people(error)))
         return HTMLResponse(await toast_html(toast), status_code=status, headers=headers)
     successor = error.details.get("successor")
     context = ErrorPage(
         status=status,
         headline=_headline(error, status),
         message=redact(error.message),
-        hint=redact(error.hint),
+        hint=redact(hint_for_people(error)),
         code=error.code,
         successor=successor if isinstance(successor, str) else None,
     )
@@ -88,6 +93,8 @@ def _is_visit(request: Request) -> bool:
 def _as_hearth_error(error: Exception) -> HearthError:
     if isinstance(error, HearthError):
         return error
+    if isinstance(error, RequestValidationError):
+        return InvalidForm("A field of the form cannot be used.")
     if isinstance(error, HTTPException):
         phrase = HTTPStatus(error.status_code).phrase
         if error.status_code == HTTPStatus.NOT_FOUND:
@@ -96,12 +103,6 @@ def _as_hearth_error(error: Exception) -> HearthError:
             )
         return HearthError(f"{phrase}.", hint="Go back and try again.")
     return HearthError("Hearth met an error that it did not expect.")
-
-
-def _status(error: Exception) -> int:
-    if isinstance(error, HearthError):
-        return error.status
-    return error.status_code if isinstance(error, HTTPException) else 500
 
 
 def _headline(error: HearthError, status: int) -> str:

@@ -18,7 +18,7 @@ from backend.web.contexts import PreferenceLine, SettingsPage, TokenLine
 from backend.web.errors import InvalidForm
 from backend.web.identity import Keeper, ServicesDep, Visitor
 from backend.web.rendering import render
-from backend.web.words import TOKEN_HOSTS
+from backend.web.words import TOKEN_HOSTS, hint_for_people
 
 router = APIRouter(prefix="/settings")
 
@@ -74,7 +74,8 @@ async def save_downloads(
             changes["dashboard_theme"] = dashboard_theme
         await services.preferences.change(changes)
 
-    return await _saved(request, services, who, "downloads", save)
+    typed = {name: text for name, text in given.items() if text is not None}
+    return await _saved(request, services, who, "downloads", save, typed=typed)
 
 
 @router.post("/tokens/{host}")
@@ -129,7 +130,7 @@ async def create_key(
 ) -> Response:
     """Make an API key and show it this once."""
     try:
-        if not name.strip() or len(name) > _KEY_NAME_LENGTH or scope not in Scope:
+        if not name.strip() or len(name) > _KEY_NAME_LENGTH or scope not in {str(each) for each in Scope}:
             raise InvalidForm(f"A key needs a name of at most {_KEY_NAME_LENGTH} characters, and a scope.")
         made = await services.auth.create_key(name.strip(), Scope(scope))
     except HearthError as error:
@@ -141,6 +142,16 @@ async def create_key(
 async def revoke_key(request: Request, services: ServicesDep, who: Keeper, key_id: str) -> Response:
     """End an API key."""
     return await _saved(request, services, who, "access", lambda: services.auth.revoke_key(key_id))
+
+
+@router.post("/sessions/revoke")
+async def revoke_other_sessions(request: Request, services: ServicesDep, who: Keeper) -> Response:
+    """End every sign-in but that of this browser."""
+
+    async def save() -> None:
+        await services.auth.revoke_other_sessions(who)
+
+    return await _saved(request, services, who, "access", save)
 
 
 @router.post("/sessions/{session_id}/revoke")
@@ -159,20 +170,35 @@ async def _check_token(request: Request, services: Services, who: Identity, host
 
 
 async def _saved(
-    request: Request, services: Services, who: Identity, section: str, save: Callable[[], Awaitable[None]]
+    request: Request,
+    services: Services,
+    who: Identity,
+    section: str,
+    save: Callable[[], Awaitable[None]],
+    *,
+    typed: Mapping[str, str] | None = None,
 ) -> Response:
     try:
         await save()
     except HearthError as error:
-        return await _refused(request, services, who, section, error)
+        return await _refused(request, services, who, section, error, typed=typed)
     return RedirectResponse(f"/settings?saved={section}#{section}", status_code=303)
 
 
-async def _refused(request: Request, services: Services, who: Identity, section: str, error: HearthError) -> Response:
-    problems = {section: f"{error.message} {error.hint}".strip()}
-    response = await _page(request, services, who, problems=problems, status=error.status)
-    response.headers["HX-Replace-Url"] = "/settings"
-    return response
+async def _refused(
+    request: Request,
+    services: Services,
+    who: Identity,
+    section: str,
+    error: HearthError,
+    *,
+    typed: Mapping[str, str] | None = None,
+) -> Response:
+    message = error.message
+    for name, field in _FIELDS.items():
+        message = message.replace(name, field.label)
+    problems = {section: f"{message} {hint_for_people(error)}".strip()}
+    return await _page(request, services, who, problems=problems, status=error.status, typed=typed)
 
 
 async def _page(
@@ -183,12 +209,13 @@ async def _page(
     notices: Mapping[str, str] | None = None,
     problems: Mapping[str, str] | None = None,
     new_key: str = "",
+    typed: Mapping[str, str] | None = None,
     status: int = 200,
 ) -> Response:
     views = {view.name: view for view in services.preferences.all()}
     theme = views["dashboard_theme"]
     context = SettingsPage(
-        preferences=[_line(views[name], field) for name, field in _FIELDS.items()],
+        preferences=[_line(views[name], field, (typed or {}).get(name)) for name, field in _FIELDS.items()],
         default_theme=str(theme.value),
         theme_variable=_variable(theme),
         token_lines=_token_lines(services),
@@ -203,13 +230,17 @@ async def _page(
         notices=notices or {},
         problems=problems or {},
     )
-    return await render(request, services, who, context, status=status)
+    response = await render(request, services, who, context, status=status)
+    response.headers["HX-Replace-Url"] = "/settings"  # not the address of the form that led here
+    return response
 
 
-def _line(view: PreferenceView, field: _Field) -> PreferenceLine:
+def _line(view: PreferenceView, field: _Field, typed: str | None) -> PreferenceLine:
     value = view.value if isinstance(view.value, int) else 0
     shown = f"{value / field.factor:.3f}".rstrip("0").rstrip(".") if field.factor > 1 else str(value)
-    return PreferenceLine(view.name, field.label, shown, field.unit, view.doc, _variable(view))
+    return PreferenceLine(
+        view.name, field.label, shown if typed is None else typed, field.unit, view.doc, _variable(view)
+    )
 
 
 def _variable(view: PreferenceView) -> str | None:

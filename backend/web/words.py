@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from backend.downloads import DownloadFile, DownloadJob
+from backend.errors import HearthError
 from backend.presets import PresetFileView, PresetView, Status
 
 
@@ -70,6 +71,25 @@ TOKEN_HOSTS: Mapping[str, str] = {
     "civitai.com": "Civitai",
     "github.com": "GitHub",
 }
+
+
+_HINTS: Mapping[str, str] = {
+    "preset_not_found": "Search for it among the presets: it may have another name now.",
+    "preset_retired": "Choose another preset.",
+    "preset_busy": "Cancel its download first.",
+    "download_not_found": "It may have been cleared from the history.",
+    "file_name_unknown": "Give a file name, such as model.safetensors.",
+    "invalid_download_request": "Give the address of one file, and a folder.",
+    "presets_disabled": "Set ENABLE_PRESET_MANAGER=true and start Hearth again.",
+}
+
+
+def hint_for_people(error: HearthError) -> str:
+    """Return what to do next on a page; hints that speak of endpoints are for programs and left out."""
+    known = _HINTS.get(error.code)
+    if known is not None:
+        return known
+    return "" if "/api/" in error.hint or "GET " in error.hint else error.hint
 
 
 def preset_look(preset: PresetView) -> Look:

@@ -19,11 +19,16 @@
     }
   });
 
+  // What a dialog showed is old the next time.
+  document.addEventListener("close", (event) => { if (event.target.id === "dialog") event.target.replaceChildren(); }, true);
   document.addEventListener("hearth:close-dialog", () => document.getElementById("dialog")?.close());
 
   document.addEventListener("htmx:after:swap", () => {
     const dialog = document.getElementById("dialog");
-    if (dialog && dialog.childElementCount && !dialog.open && dialog.dataset.wanted) dialog.showModal();
+    if (dialog && dialog.childElementCount && !dialog.open && dialog.dataset.wanted) {
+      dialog.setAttribute("aria-labelledby", "dialog-title");
+      dialog.showModal();
+    }
     if (dialog) delete dialog.dataset.wanted;
     dress(document);
   });
@@ -73,6 +78,8 @@
     document.body.dispatchEvent(new CustomEvent("hearth:selection"));
     showTicks();
   }
+
+  document.addEventListener("hearth:untick", () => tick("#preset-rows", false));
 
   function showTicks() {
     for (const all of document.querySelectorAll("[data-tick-all]")) {
@@ -141,7 +148,7 @@
 
   const KEYS = {
     "?": () => document.getElementById("keys")?.showModal(),
-    "/": () => document.querySelector("[data-search]")?.focus(),
+    "/": () => (document.querySelector("main [data-search]") ?? document.querySelector("[data-search]"))?.focus(),
     j: () => step(1),
     k: () => step(-1),
     x: () => document.activeElement?.closest("[data-row]")?.querySelector(".check")?.click(),

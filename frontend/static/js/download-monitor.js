@@ -34,6 +34,7 @@
 
   const WRITERS = {
     done: (element, item) => { element.textContent = size(item.bytes_done); },
+    left: (element, item) => { if (item.bytes_total !== null) element.textContent = size(Math.max(0, item.bytes_total - item.bytes_done)); },
     total: (element, item) => { if (item.bytes_total !== null) element.textContent = size(item.bytes_total); },
     pct: (element, item) => { element.textContent = item.progress_ratio === null ? "" : `${percent(item.progress_ratio, item.state === "completed")}\u00a0%`; },
     speed: (element, item) => { element.textContent = item.speed_bytes_s ? speed(item.speed_bytes_s) : ""; },
@@ -81,7 +82,7 @@
     const left = running.reduce((sum, job) => sum + Math.max(0, (job.bytes_total ?? 0) - job.bytes_done), 0);
     for (const element of document.querySelectorAll("[data-live-queue]")) {
       const kind = element.dataset.liveQueue;
-      if (kind === "speed") element.textContent = speed(bytesPerS);
+      if (kind === "speed") element.textContent = running.length ? speed(bytesPerS) : "–";
       else if (kind === "activity") element.hidden = running.length === 0;
       else if (kind === "eta") element.textContent = bytesPerS && left ? duration(left / bytesPerS) : "–";
       else element.textContent = running.length ? `${running.length} active` : waiting ? `${waiting} waiting` : "";
