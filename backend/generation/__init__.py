@@ -1,1 +1,6 @@
-"""Making things with ComfyUI: workflows, jobs, results."""
+"""Generation: workflows, jobs that cannot be lost, and what they made."""
+
+from backend.generation.job import GenerationJob, Owner, State, StoredResult
+from backend.generation.request import NewGeneration, Prepared
+
+__all__ = ["GenerationJob", "NewGeneration", "Owner", "Prepared", "State", "StoredResult"]
