@@ -15,7 +15,7 @@ from backend.kit.atomic import fsync_directory
 # statfs(2): ext2/3/4, xfs, btrfs, overlay. There an allocation is an extent; tmpfs writes every page, others emulate it.
 _PREALLOCATING = frozenset({0xEF53, 0x58465342, 0x9123683E, 0x794C7630})
 _FULL = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})
-_REFUSED = frozenset({errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOTDIR, errno.EISDIR, errno.ELOOP})
+_REFUSED = frozenset({errno.EACCES, errno.EPERM, errno.EROFS, errno.EEXIST, errno.ENOTDIR, errno.EISDIR, errno.ELOOP})
 _CANNOT_KEEP = frozenset({errno.EINVAL, errno.ENOSYS, errno.ENOTSUP, errno.EOPNOTSUPP})
 _AT_FDCWD = -100
 _RENAME_NOREPLACE = 1

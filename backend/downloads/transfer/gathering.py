@@ -227,8 +227,10 @@ class Gathering:
         wait_s = _TURN_S if self._tasks else max(0.0, pause_s)
         if not self._tasks and pause_s > 0:
             self.meter.connections, self.meter.waiting_until = 0, self._pause_until
+        # Not wait_for: in Python 3.11 it loses a cancellation that comes together with the event.
         with suppress(TimeoutError):
-            await asyncio.wait_for(self._hot.wait(), wait_s)
+            async with asyncio.timeout(wait_s):
+                await self._hot.wait()
         if monotonic_s() >= self._pause_until:
             self.meter.waiting_until = None
 

@@ -11,7 +11,10 @@ from backend.kit.clock import monotonic_s
 FIRST_PIECE_BYTES = 4 << 20  # the request that asks what the file is brings its beginning along
 _SMALLEST_BYTES, _LARGEST_BYTES = 4 << 20, 128 << 20
 _PIECE_S = 3.0  # the one idle round trip between two pieces is then about one per cent
+_JUDGED_AFTER_S = 1.0
 _WORTH_TAKING_OVER_S = 0.6
+_WORTH_TAKING_OVER_BYTES = 256 << 10
+_SMALLEST_REST_BYTES = 64 << 10  # more than libcurl hands over at once: the old connection is not overtaken meanwhile
 UNKNOWN = 1 << 62  # the end of a stream without a length
 
 
@@ -45,10 +48,11 @@ class Piece:
         """Bytes that are still to come."""
         return max(0, self.stop - self.position)
 
-    def seconds_left(self, now: float) -> float:
-        """Estimate how long it will take at its speed so far."""
-        speed = (self.position - self.start) / max(0.05, now - self.began_at)
-        return self.left / max(1.0, speed)
+    def speed_bytes_s(self, now: float, expected: float) -> float:
+        """Return its speed so far; a piece that has just begun is expected to be as fast as others."""
+        age = now - self.began_at
+        own = (self.position - self.start) / max(0.05, age)
+        return max(1.0, own, expected if age < _JUDGED_AFTER_S else 0.0)
 
 
 class Pieces:
@@ -100,7 +104,7 @@ class Pieces:
             connections: How many shall work at once.
         """
         if not self._todo:
-            return self._take_over()
+            return self._take_over(speed_bytes_s)
         start, stop = self._todo[0]
         left = sum(end - begin for begin, end in self._todo)
         each = speed_bytes_s / max(1, len(self.active))
@@ -128,15 +132,17 @@ class Pieces:
         self.active.append(piece)
         return piece
 
-    def _take_over(self) -> Piece | None:
-        """Take the second half of what the slowest piece still has to bring."""
-        now = monotonic_s()
-        slowest = max(self.active, key=lambda piece: piece.seconds_left(now), default=None)
-        if slowest is None or slowest.left < _SMALLEST_BYTES or slowest.seconds_left(now) < _WORTH_TAKING_OVER_S:
+    def _take_over(self, speed_bytes_s: float) -> Piece | None:
+        """Take so much of what the slowest piece still has to bring that both will end at the same time."""
+        now, expected = monotonic_s(), speed_bytes_s / max(1, len(self.active))
+        left = {piece: piece.left / piece.speed_bytes_s(now, expected) for piece in self.active}
+        slowest = max(left, key=left.__getitem__, default=None)
+        if slowest is None or slowest.left < _WORTH_TAKING_OVER_BYTES or left[slowest] < _WORTH_TAKING_OVER_S:
             return None
-        middle = (slowest.position + slowest.left // 2) // BLOCK_BYTES * BLOCK_BYTES + BLOCK_BYTES
-        if middle >= slowest.stop:
-            return None
+        its_speed = slowest.left / left[slowest]
+        ours = max(its_speed, expected)
+        kept = max(_SMALLEST_REST_BYTES, int(slowest.left * its_speed / (its_speed + ours)))
+        middle = slowest.position + kept
         piece = Piece(middle, slowest.stop)
         slowest.stop = middle
         return self._begin(piece)

@@ -9,12 +9,13 @@ from contextlib import suppress
 from pathlib import Path
 
 from backend.downloads.digest import sha256_of
-from backend.downloads.errors import ChecksumMismatch, DestinationTaken, DownloadError, SizeMismatch
+from backend.downloads.errors import ChecksumMismatch, DestinationTaken, DownloadError
 from backend.downloads.transfer.content import frame_problem, look_at_head
 from backend.downloads.transfer.disk import disk_error, open_part, publish
 from backend.downloads.transfer.facts import SourceFacts
 from backend.downloads.transfer.gathering import Gathering
 from backend.downloads.transfer.part import Part
+from backend.downloads.transfer.promises import agreed_sha256, agreed_size
 from backend.downloads.transfer.ranges import Ranges
 from backend.downloads.transfer.retry import Patience, Setback, StartOver, Worthless
 from backend.downloads.transfer.route import Route
@@ -71,8 +72,8 @@ class Transfer:
     def _agree(self, remote: RemoteFile) -> None:
         """Take the promises of the caller and of the source together; raises when they contradict each other."""
         self._meter.revision = remote.revision
-        self._sha256 = _agreed_sha256(self._wanted.sha256, remote.sha256)
-        self._size = _agreed_size(self._wanted.size_bytes, remote.size_bytes)
+        self._sha256 = agreed_sha256(self._wanted.sha256, remote.sha256)
+        self._size = agreed_size(self._wanted.size_bytes, remote.size_bytes)
 
     async def _find(self) -> RemoteFile:
         """Ask the source, again and again where that may help."""
@@ -269,7 +270,7 @@ def _close(part: Part, destination: Path, *, worthless: bool) -> None:
 
 def _tidy(destination: Path) -> None:
     """Delete what an earlier run left of a file that is there, unless another process works on it; blocking."""
-    if part_path(destination).exists():
+    if part_path(destination).exists() or state_path(destination).exists():
         with suppress(DownloadError, OSError):
             handle = open_part(part_path(destination))
             discard_partial(destination)
@@ -281,21 +282,3 @@ def _look(destination: Path) -> int | None:
     if not os.path.lexists(destination):
         return None
     return destination.stat().st_size if destination.is_file() else -1
-
-
-def _agreed_sha256(ours: str | None, theirs: str | None) -> str | None:
-    if ours is not None and theirs is not None and ours != theirs:
-        raise ChecksumMismatch(
-            "The host has another file under this address than the one that was promised.",
-            details={"expected_sha256": ours, "actual_sha256": theirs},
-        )
-    return ours or theirs
-
-
-def _agreed_size(ours: int | None, theirs: int | None) -> int | None:
-    if ours is not None and theirs is not None and ours != theirs:
-        raise SizeMismatch(
-            f"The host's file has {theirs} bytes instead of {ours}.",
-            details={"expected_bytes": ours, "actual_bytes": theirs},
-        )
-    return theirs if ours is None else ours

@@ -9,11 +9,12 @@ from __future__ import annotations
 from collections import deque
 
 _EVERY_S = 0.25
-_MEASURE_S = 0.5
+_MEASURE_S = 0.7  # three samples; the first is not counted: new connections begin slowly, paused sockets with a burst
+_COUNTED = 2
 _ROUND_TRIPS = 8
 _GAIN = 1.15  # less than that is noise
 _WORTH_S = 1.5  # a file that is done by then needs no help
-_HOLD_S, _LONGEST_HOLD_S = 15.0, 240.0
+_HOLD_S, _LONGEST_HOLD_S = 4.0, 240.0
 _CROWDED_HOLD_S = 60.0
 _STEPS = (1, 4, 8)
 
@@ -61,7 +62,7 @@ class Tuner:
             if now >= self._held_until:
                 self._ceiling = self._limit
             measured = now - self._changed_at >= max(_MEASURE_S, _ROUND_TRIPS * round_trip_s)
-            if measured and self._rates:
+            if measured and len(self._rates) >= _COUNTED:
                 self._judge(left_bytes, now, min(self._ceiling, share))
         self.target = max(1, min(self.target, self._ceiling, share))
 
@@ -73,7 +74,7 @@ class Tuner:
         self._held_until = now + _CROWDED_HOLD_S
 
     def _judge(self, left_bytes: int, now: float, allowed: int) -> None:
-        rate = self._rates[-1]
+        rate = sum(list(self._rates)[-_COUNTED:]) / _COUNTED
         if self._trial is not None:
             before, rate_before = self._trial
             self._trial = None

@@ -45,20 +45,24 @@ async def test_what_is_no_model_is_named(bench: Workbench, model_host: ModelHost
     url = model_host.put("/a", Content.of(body))
     with pytest.raises(NotAModel) as refused:
         await bench.fetch(url, sha256=FILE.sha256 if promised else None)
-    assert not refused.value.retryable and not bench.destination.exists() and bench.leftovers == []
+    assert not refused.value.retryable
+    assert not bench.destination.exists()
+    assert bench.leftovers == []
 
 
 async def test_a_page_of_the_type_of_a_page_is_refused_by_its_head(bench: Workbench, model_host: ModelHost) -> None:
     """Nothing of it is even written."""
     with pytest.raises(NotAModel):
         await bench.fetch(model_host.put("/a", FILE, HtmlPage()))
-    assert len(model_host.requests) == 1 and bench.leftovers == []
+    assert len(model_host.requests) == 1
+    assert bench.leftovers == []
 
 
 async def test_a_page_in_the_middle_is_waited_out(bench: Workbench, model_host: ModelHost) -> None:
     """A host that shows a maintenance page for a moment loses nothing."""
     fetched = await bench.fetch(model_host.put("/a", FILE, HtmlPage(first=2, times=2)))
-    assert await bench.holds(FILE) and fetched.restarts == 0
+    assert await bench.holds(FILE)
+    assert fetched.restarts == 0
 
 
 async def test_a_page_that_stays_is_named_and_the_beginning_kept(bench: Workbench, model_host: ModelHost) -> None:
@@ -100,7 +104,8 @@ async def test_a_promised_checksum_outranks_our_idea_of_a_format(bench: Workbenc
     """Whoever promised these bytes wanted these bytes."""
     odd = Content.random(100_000, seed=9)
     fetched = await bench.fetch(model_host.put("/a", odd), sha256=odd.sha256)
-    assert fetched.verified and await bench.holds(odd)
+    assert fetched.verified
+    assert await bench.holds(odd)
 
 
 async def test_small_text_files_are_files_too(bench: Workbench, model_host: ModelHost) -> None:

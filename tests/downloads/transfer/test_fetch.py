@@ -25,12 +25,15 @@ async def test_a_file_arrives_whole_and_verified(bench: Workbench, model_host: M
     """The promised checksum is compared, the result tells it, and nothing stays beside the file."""
     url = model_host.put("/a", FILE)
     fetched = await bench.fetch(url, sha256=FILE.sha256, size_bytes=FILE.size)
-    assert await bench.holds(FILE) and bench.leftovers == []
+    assert await bench.holds(FILE)
+    assert bench.leftovers == []
     assert (fetched.path, fetched.size_bytes, fetched.sha256) == (bench.destination, FILE.size, FILE.sha256)
-    assert fetched.verified and fetched.source_url == url
+    assert fetched.verified
+    assert fetched.source_url == url
     assert (fetched.resumed_from, fetched.fetched_bytes, fetched.restarts) == (0, FILE.size, 0)
     meter = bench.meter
-    assert meter.phase is Phase.PUBLISHING and meter.revision == "r1"
+    assert meter.phase is Phase.PUBLISHING
+    assert meter.revision == "r1"
     assert meter.bytes_total == meter.bytes_done == meter.bytes_verified == FILE.size
 
 
@@ -39,7 +42,8 @@ async def test_tls_is_verified_with_the_given_authority(tmp_path: Path, tls_mode
     url = tls_model_host.put("/a", FILE)
     async with Workbench(tmp_path, {"cafile": tls_model_host.cafile}) as bench:
         fetched = await bench.fetch(url)
-    assert fetched.sha256 == FILE.sha256 and not fetched.verified
+    assert fetched.sha256 == FILE.sha256
+    assert not fetched.verified
     assert await bench.holds(FILE)
 
 
@@ -84,10 +88,12 @@ async def test_a_cancelled_transfer_goes_on_where_it_stopped(bench: Workbench, m
     content = Content.safetensors(24 * MIB, seed=4)
     url = model_host.put("/a", content, Slow(6e6))
     durable = await bench.interrupted(url, 9 * MIB)
-    assert durable >= 8 * MIB and not bench.destination.exists()
+    assert durable >= 8 * MIB
+    assert not bench.destination.exists()
     model_host.put("/a", content)
     fetched = await bench.fetch(url)
-    assert await bench.holds(content) and bench.leftovers == []
+    assert await bench.holds(content)
+    assert bench.leftovers == []
     assert fetched.resumed_from == durable
     assert fetched.fetched_bytes == content.size - durable
 
@@ -101,7 +107,9 @@ async def test_a_finished_part_needs_no_further_byte(bench: Workbench, model_hos
     bench.state.write_text(json.dumps({**state, "ranges": [[0, FILE.size]]}))
     model_host.forget()
     fetched = await bench.fetch(url, sha256=FILE.sha256)
-    assert model_host.requests == [] and fetched.resumed_from == FILE.size and fetched.verified
+    assert model_host.requests == []
+    assert fetched.resumed_from == FILE.size
+    assert fetched.verified
     assert await bench.holds(FILE)
 
 
@@ -109,10 +117,12 @@ async def test_the_partial_file_can_be_asked_for_and_thrown_away(bench: Workbenc
     """Durable bytes are told cheaply; after discarding nothing is there."""
     assert await bench.durable_bytes() is None
     durable = await bench.interrupted(model_host.put("/a", FILE, Slow(20e6)), 8 * MIB)
-    assert 0 < durable <= FILE.size and await bench.durable_bytes() == durable
+    assert 0 < durable <= FILE.size
+    assert await bench.durable_bytes() == durable
     for _ in range(2):
         await asyncio.to_thread(discard_partial, bench.destination)
-        assert await bench.durable_bytes() is None and bench.leftovers == []
+        assert await bench.durable_bytes() is None
+        assert bench.leftovers == []
 
 
 async def test_the_same_file_is_not_fetched_again(bench: Workbench, model_host: ModelHost) -> None:
@@ -120,7 +130,9 @@ async def test_the_same_file_is_not_fetched_again(bench: Workbench, model_host: 
     bench.destination.parent.mkdir()
     FILE.write_to(bench.destination)
     fetched = await bench.fetch(model_host.put("/a", FILE), sha256=FILE.sha256)
-    assert fetched.verified and fetched.fetched_bytes == 0 and model_host.requests == []
+    assert fetched.verified
+    assert fetched.fetched_bytes == 0
+    assert model_host.requests == []
 
 
 @pytest.mark.parametrize("promise", [FILE.sha256, None])
@@ -132,7 +144,8 @@ async def test_a_taken_name_is_never_overwritten_silently(
     bench.destination.write_bytes(b"the user's own")
     with pytest.raises(DestinationTaken):
         await bench.fetch(model_host.put("/a", FILE), sha256=promise)
-    assert bench.destination.read_bytes() == b"the user's own" and model_host.requests == []
+    assert bench.destination.read_bytes() == b"the user's own"
+    assert model_host.requests == []
 
 
 async def test_a_damaged_file_is_replaced_only_by_a_verified_one(bench: Workbench, model_host: ModelHost) -> None:
@@ -143,7 +156,8 @@ async def test_a_damaged_file_is_replaced_only_by_a_verified_one(bench: Workbenc
     await bench.interrupted(url, 8 * MIB, sha256=FILE.sha256, replace=True)
     assert bench.destination.read_bytes() == b"damaged"
     await bench.fetch(url, sha256=FILE.sha256, replace=True)
-    assert await bench.holds(FILE) and bench.leftovers == []
+    assert await bench.holds(FILE)
+    assert bench.leftovers == []
 
 
 async def test_a_file_that_appears_meanwhile_is_kept(bench: Workbench, model_host: ModelHost) -> None:
@@ -171,7 +185,8 @@ async def test_two_requests_for_one_file_fetch_it_once(bench: Workbench, model_h
         bench.fetch(url, sha256=FILE.sha256, meter=Meter()), bench.fetch(url, sha256=FILE.sha256, meter=Meter())
     )
     assert sorted([first.fetched_bytes, second.fetched_bytes]) == [0, FILE.size]
-    assert await bench.holds(FILE) and bench.leftovers == []
+    assert await bench.holds(FILE)
+    assert bench.leftovers == []
 
 
 async def test_another_process_that_fetches_the_same_file_is_not_disturbed(

@@ -85,8 +85,10 @@ async def test_the_file_arrives_whole_in_spite_of(
     if not promised and isinstance(faults[0], FlippedByte):
         pytest.skip("nobody can know")
     fetched = await bench.fetch(model_host.put("/a", FILE, *faults), sha256=FILE.sha256 if promised else None)
-    assert await bench.holds(FILE) and bench.leftovers == []
-    assert fetched.sha256 == FILE.sha256 and fetched.verified is promised
+    assert await bench.holds(FILE)
+    assert bench.leftovers == []
+    assert fetched.sha256 == FILE.sha256
+    assert fetched.verified is promised
 
 
 async def test_retry_after_is_honoured(bench: Workbench, model_host: ModelHost) -> None:
@@ -112,7 +114,8 @@ async def test_a_pause_longer_than_patience_is_handed_on(bench: Workbench, model
     """An hour is not waited for in here: the error tells the queue when to come back."""
     with pytest.raises(SourceError) as limited:
         await bench.fetch(model_host.put("/a", FILE, too_many(None, retry_after=3600)))
-    assert limited.value.retry_after_s == 3600 and len(model_host.requests) == 1
+    assert limited.value.retry_after_s == 3600
+    assert len(model_host.requests) == 1
 
 
 @pytest.mark.parametrize(
@@ -135,20 +138,24 @@ async def test_what_does_not_pass_is_named_after_the_retries(
     with pytest.raises(error) as failed:
         await bench.fetch(model_host.put("/a", FILE, *faults))
     assert getattr(failed.value, "retryable", False)
-    assert 3 <= bench.meter.attempts <= 8 and not bench.destination.exists()
+    assert 3 <= bench.meter.attempts <= 8
+    assert not bench.destination.exists()
 
 
 async def test_progress_makes_new_retries(bench: Workbench, model_host: ModelHost) -> None:
     """A line that breaks every two mebibytes brings a file of twenty with three retries."""
     fetched = await bench.fetch(model_host.put("/a", FILE, ShortBody(2 * MIB)))
-    assert fetched.attempts > 3 and fetched.restarts == 0 and await bench.holds(FILE)
+    assert fetched.attempts > 3
+    assert fetched.restarts == 0
+    assert await bench.holds(FILE)
 
 
 async def test_a_host_that_is_not_there_is_named(bench: Workbench) -> None:
     """Nobody listens: the error says so and may be tried later."""
     with pytest.raises(ConnectionFailed, match=r"127\.0\.0\.1:9"):
         await bench.fetch("http://127.0.0.1:9/a")
-    assert bench.meter.attempts == 4 and bench.leftovers == []
+    assert bench.meter.attempts == 4
+    assert bench.leftovers == []
 
 
 async def test_what_arrived_before_a_failure_is_kept(bench: Workbench, model_host: ModelHost) -> None:
@@ -172,7 +179,8 @@ async def test_a_file_replaced_between_two_runs_is_fetched_anew(
     assert await bench.interrupted(url, 9 * MIB) > 0
     model_host.put("/a", FILE, Replaced(OTHER, if_range_honoured=honoured))
     fetched = await bench.fetch(url, sha256=OTHER.sha256 if promised else None)
-    assert await bench.holds(OTHER) and fetched.restarts >= 1
+    assert await bench.holds(OTHER)
+    assert fetched.restarts >= 1
 
 
 @pytest.mark.parametrize("honoured", [True, False], ids=["If-Range honoured", "If-Range ignored"])
@@ -182,7 +190,8 @@ async def test_a_file_replaced_during_the_transfer_is_fetched_anew(
     """The first answer after the change shows it."""
     url = model_host.put("/a", FILE, Replaced(OTHER, if_range_honoured=honoured, first=2))
     fetched = await bench.fetch(url)
-    assert await bench.holds(OTHER) and fetched.restarts == 1
+    assert await bench.holds(OTHER)
+    assert fetched.restarts == 1
 
 
 async def test_a_file_replaced_after_a_cut_is_fetched_anew(bench: Workbench, model_host: ModelHost) -> None:
@@ -216,7 +225,9 @@ async def test_without_proof_an_unchanged_file_goes_on(bench: Workbench, model_h
     model_host.put("/a", FILE, fault)
     model_host.forget()
     fetched = await bench.fetch(url)
-    assert await bench.holds(FILE) and fetched.resumed_from == durable and fetched.restarts == 0
+    assert await bench.holds(FILE)
+    assert fetched.resumed_from == durable
+    assert fetched.restarts == 0
     assert model_host.bytes_sent <= FILE.size - durable + 2 * MIB
 
 
@@ -226,7 +237,8 @@ async def test_a_file_that_grows_is_fetched_as_it_is_at_last(bench: Workbench, m
     url = model_host.put("/a", Content.random(20 * MIB, seed=3), Replaced(grown, first=2, if_range_honoured=False))
     destination = bench.folder / "models" / "file.bin"
     fetched = await bench.fetch(url, destination=destination)
-    assert await bench.holds(grown, destination) and fetched.restarts == 1
+    assert await bench.holds(grown, destination)
+    assert fetched.restarts == 1
 
 
 async def test_a_file_that_changes_with_every_answer_comes_in_one_stream(
@@ -236,8 +248,10 @@ async def test_a_file_that_changes_with_every_answer_comes_in_one_stream(
     versions = [Content.safetensors(9 * MIB + n, seed=n) for n in range(1, 12)]
     changes = [Replaced(version, first=n) for n, version in enumerate(versions, 1)]
     fetched = await bench.fetch(model_host.put("/a", versions[0], *changes))
-    assert fetched.sha256 in {version.sha256 for version in versions} and bench.leftovers == []
-    assert model_host.requests[-1].range is None and fetched.restarts <= 3
+    assert fetched.sha256 in {version.sha256 for version in versions}
+    assert bench.leftovers == []
+    assert model_host.requests[-1].range is None
+    assert fetched.restarts <= 3
 
 
 async def test_differing_etags_of_one_hub_do_not_matter(bench: Workbench, model_host: ModelHost) -> None:
@@ -245,7 +259,9 @@ async def test_differing_etags_of_one_hub_do_not_matter(bench: Workbench, model_
     url = model_host.put("/a", FILE, ChangingEtag(), Slow(20e6))
     durable = await bench.interrupted(url, 9 * MIB, hub_sha256=FILE.sha256, content_addressed=True)
     fetched = await bench.fetch(url, hub_sha256=FILE.sha256, content_addressed=True)
-    assert fetched.restarts == 0 and fetched.resumed_from == durable > 0 and fetched.verified
+    assert fetched.restarts == 0
+    assert fetched.resumed_from == durable > 0
+    assert fetched.verified
 
 
 async def test_a_flipped_byte_is_fetched_again_once_and_then_named(bench: Workbench, model_host: ModelHost) -> None:
@@ -253,8 +269,11 @@ async def test_a_flipped_byte_is_fetched_again_once_and_then_named(bench: Workbe
     url = model_host.put("/a", FILE, FlippedByte(9 * MIB))
     with pytest.raises(ChecksumMismatch) as wrong:
         await bench.fetch(url, sha256=FILE.sha256)
-    assert wrong.value.details["expected_sha256"] == FILE.sha256 and not wrong.value.retryable
-    assert bench.meter.restarts == 1 and bench.leftovers == [] and not bench.destination.exists()
+    assert wrong.value.details["expected_sha256"] == FILE.sha256
+    assert not wrong.value.retryable
+    assert bench.meter.restarts == 1
+    assert bench.leftovers == []
+    assert not bench.destination.exists()
 
 
 async def test_a_stream_shorter_than_promised_is_not_the_file(bench: Workbench, model_host: ModelHost) -> None:

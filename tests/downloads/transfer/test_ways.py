@@ -67,7 +67,8 @@ async def test_a_redirect_loop_ends(bench: Workbench, model_host: ModelHost) -> 
     """Ten hops are followed."""
     with pytest.raises(TooManyRedirects):
         await bench.fetch(model_host.redirect("/a", "/a"))
-    assert len(model_host.requests) == 11 and bench.leftovers == []
+    assert len(model_host.requests) == 11
+    assert bench.leftovers == []
 
 
 async def test_https_never_becomes_http(tmp_path: Path, model_host: ModelHost, tls_model_host: ModelHost) -> None:
@@ -112,8 +113,10 @@ async def test_an_expired_signature_is_renewed_by_the_source(bench: Workbench) -
         store.expire()
         fetched = await task
     store.close()
-    assert await bench.holds(FILE) and fetched.restarts == 0
-    assert bench.resolved == 2 and fetched.fetched_bytes == FILE.size
+    assert await bench.holds(FILE)
+    assert fetched.restarts == 0
+    assert bench.resolved == 2
+    assert fetched.fetched_bytes == FILE.size
     assert "X-Amz" not in fetched.source_url
 
 
@@ -126,7 +129,8 @@ async def test_the_state_on_disk_keeps_no_signature(bench: Workbench, model_host
     await bench.interrupted(model_host.url("/a"), 5 * MIB, headers={"Authorization": f"Bearer {token}"})
     store.close()
     text = bench.state.read_text()
-    assert token not in text and "Amz" not in text
+    assert token not in text
+    assert "Amz" not in text
 
 
 async def test_a_source_that_names_another_file_after_a_while_is_believed(
@@ -160,14 +164,16 @@ async def test_refusals_are_named_at_once(bench: Workbench, model_host: ModelHos
     with pytest.raises(HearthError) as refused:
         await bench.fetch(model_host.put("/a", FILE, Status(status)))
     assert refused.value.code == code
-    assert len(model_host.requests) == 1 and bench.leftovers == []
+    assert len(model_host.requests) == 1
+    assert bench.leftovers == []
 
 
 async def test_a_file_that_vanishes_on_the_way_keeps_what_arrived(bench: Workbench, model_host: ModelHost) -> None:
     """The owner may put it back."""
     with pytest.raises(HearthError) as refused:
         await bench.fetch(model_host.put("/a", FILE, Status(404, first=3)))
-    assert refused.value.code == "file_not_found" and (await bench.durable_bytes() or 0) >= 4 * MIB
+    assert refused.value.code == "file_not_found"
+    assert (await bench.durable_bytes() or 0) >= 4 * MIB
 
 
 Bring = Callable[[FileRef], Awaitable[Fetched]]
@@ -190,7 +196,8 @@ async def bring(
 
     async def fetch(reference: FileRef) -> Fetched:
         wanted = Wanted(tmp_path / "models" / "model.safetensors", lambda: sources.resolve(reference))
-        return await asyncio.wait_for(engine.fetch(wanted, Meter()), DEADLINE_S)
+        async with asyncio.timeout(DEADLINE_S):
+            return await engine.fetch(wanted, Meter())
 
     yield fetch, tokens
     await engine.close()
@@ -201,7 +208,8 @@ async def test_the_flow_of_hugging_face(bring: tuple[Bring, Tokens], hugging_fac
     """Resolve, redirect, signed delivery network, checksum of the hub."""
     hugging_face.add("ada/model", "unet.safetensors", FILE)
     fetched = await bring[0](FileRef(hugging_face.public_url("ada/model", "unet.safetensors")))
-    assert fetched.verified and fetched.sha256 == FILE.sha256
+    assert fetched.verified
+    assert fetched.sha256 == FILE.sha256
     assert await asyncio.to_thread(FILE.is_in, fetched.path)
 
 
@@ -233,4 +241,5 @@ async def test_the_flow_of_civitai(bring: tuple[Bring, Tokens], civitai: Civitai
     assert refused.value.code == "gated_no_token"
     await tokens.set("civitai.com", civitai.account("ada"))
     fetched = await fetch(FileRef(civitai.public_url(124)))
-    assert fetched.verified and await asyncio.to_thread(FILE.is_in, fetched.path)
+    assert fetched.verified
+    assert await asyncio.to_thread(FILE.is_in, fetched.path)

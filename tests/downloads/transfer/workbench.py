@@ -94,9 +94,8 @@ class Workbench:
 
         if meter is None:
             meter = self.meter = Meter()
-        return await asyncio.wait_for(
-            self.engine.fetch(Wanted(destination or self.destination, resolve, **wanted), meter), DEADLINE_S
-        )
+        async with asyncio.timeout(DEADLINE_S):
+            return await self.engine.fetch(Wanted(destination or self.destination, resolve, **wanted), meter)
 
     async def interrupted(self, url: str, at: int, **wanted: Any) -> int:
         """Fetch until *at* bytes have arrived, cancel, and return how many are durable."""
