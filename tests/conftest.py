@@ -18,12 +18,8 @@ from fastapi import FastAPI
 
 from backend.database import Database
 from tests import secret_watch
+from tests.fakes.fixtures import *  # noqa: F403 -- every fixture of the fakes
 from tests.live import LiveServer
-
-try:
-    from tests.fakes.fixtures import *  # noqa: F403
-except ImportError:
-    pass
 
 _KEEP = {"PATH", "HOME", "LANG", "LC_ALL", "TMPDIR", "SSL_CERT_FILE", "HEARTH_BROWSER", "CI", "COVERAGE_PROCESS_START"}
 _log_queue: SimpleQueue[logging.LogRecord] = SimpleQueue()
@@ -117,7 +113,7 @@ class _Running:
         self.app.state.lifespan_state = await self._context.__aenter__()
         return self.app
 
-    async def __aexit__(self, *reason: Any) -> None:
+    async def __aexit__(self, *reason: object) -> None:
         await self._context.__aexit__(*reason)
 
 

@@ -69,7 +69,7 @@ def test_a_migration_keeps_a_copy_of_the_file_as_it_was(path: Path) -> None:
     Database.open(path).close()
 
     copy = sqlite3.connect(path.with_name("hearth.db.before-0001_settings"))
-    assert [("kept",)] == copy.execute("SELECT name FROM settings").fetchall()
+    assert copy.execute("SELECT name FROM settings").fetchall() == [("kept",)]
     copy.close()
 
 
