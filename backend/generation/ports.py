@@ -39,6 +39,7 @@ class Output:
 class Making:
     """How the outputs of one take came about, for the sidecar; ``node_s`` holds seconds for each node."""
 
+    owner_id: str
     graph: GraphDocument = field(repr=False)
     place: int
     seed: int | None
