@@ -2,30 +2,18 @@
 
 from __future__ import annotations
 
+import asyncio
 import hashlib
 import os
 from pathlib import Path
 
 import pytest
 
-from backend.database import Database, metadata
+from backend.database import Database
 from backend.kit.files import FileIdentity, VerifiedFile
 from backend.storage import Ledger
 
 pytestmark = pytest.mark.anyio
-
-
-@pytest.fixture
-def anyio_backend() -> str:
-    return "asyncio"
-
-
-@pytest.fixture
-def database(tmp_path: Path):
-    database = Database.open(tmp_path / "hearth.db")
-    database.write_sync(lambda connection: metadata.tables["model_files"].create(connection, checkfirst=True))
-    yield database
-    database.close()
 
 
 def make(path: Path, content: bytes = b"weights") -> VerifiedFile:
@@ -38,20 +26,25 @@ def make(path: Path, content: bytes = b"weights") -> VerifiedFile:
     )
 
 
+async def opened(database: Database) -> Ledger:
+    """Open a ledger as a start does, off the loop."""
+    return await asyncio.to_thread(Ledger.open, database)
+
+
 async def test_a_record_is_found_again_after_a_restart(database: Database, tmp_path: Path):
     """What was recorded is known to the next process, with every field."""
-    file = make(tmp_path / "model.safetensors")
-    await Ledger.open(database).record(file)
-    again = Ledger.open(database)
+    file = await asyncio.to_thread(make, tmp_path / "model.safetensors")
+    await (await opened(database)).record(file)
+    again = await opened(database)
     assert await again.lookup(file.path) == file
     assert again.all() == (file,)
 
 
 async def test_a_changed_file_is_unknown(database: Database, tmp_path: Path):
     """Other size, time or inode: the record no longer counts."""
-    ledger = Ledger.open(database)
+    ledger = await opened(database)
     path = tmp_path / "model.safetensors"
-    await ledger.record(make(path))
+    await ledger.record(await asyncio.to_thread(make, path))
     stat = path.stat()
 
     path.write_bytes(b"weight!")
@@ -68,9 +61,9 @@ async def test_a_changed_file_is_unknown(database: Database, tmp_path: Path):
 
 async def test_a_missing_file_is_unknown_and_comes_back(database: Database, tmp_path: Path):
     """A file that was moved away and back is the same file."""
-    ledger = Ledger.open(database)
+    ledger = await opened(database)
     path = tmp_path / "model.safetensors"
-    file = make(path)
+    file = await asyncio.to_thread(make, path)
     await ledger.record(file)
     path.rename(tmp_path / "trash")
     assert await ledger.lookup(path) is None
@@ -80,26 +73,26 @@ async def test_a_missing_file_is_unknown_and_comes_back(database: Database, tmp_
 
 async def test_forgetting_and_replacing(database: Database, tmp_path: Path):
     """One record per path; forgotten ones stay forgotten; every change is visible in the version."""
-    ledger = Ledger.open(database)
+    ledger = await opened(database)
     path = tmp_path / "model.safetensors"
     versions = [ledger.version]
-    await ledger.record(make(path))
+    await ledger.record(await asyncio.to_thread(make, path))
     versions.append(ledger.version)
-    newer = make(path, b"better weights")
+    newer = await asyncio.to_thread(make, path, b"better weights")
     await ledger.record(newer)
     versions.append(ledger.version)
     assert ledger.all() == (newer,)
     await ledger.forget(path)
     versions.append(ledger.version)
     assert await ledger.lookup(path) is None
-    assert Ledger.open(database).all() == ()
+    assert (await opened(database)).all() == ()
     assert versions == sorted(set(versions))
 
 
 async def test_a_link_to_the_folder_is_the_same_file(database: Database, tmp_path: Path):
     """Users link model folders to other volumes; the record holds under both names."""
-    ledger = Ledger.open(database)
-    file = make(tmp_path / "volume" / "model.safetensors")
+    ledger = await opened(database)
+    file = await asyncio.to_thread(make, tmp_path / "volume" / "model.safetensors")
     (tmp_path / "models").symlink_to(tmp_path / "volume")
     await ledger.record(file)
     assert await ledger.lookup(tmp_path / "models" / "model.safetensors") == file
@@ -107,9 +100,9 @@ async def test_a_link_to_the_folder_is_the_same_file(database: Database, tmp_pat
 
 async def test_huge_inode_numbers_survive(database: Database, tmp_path: Path):
     """Network file systems use all 64 bits of an inode number."""
-    ledger = Ledger.open(database)
+    ledger = await opened(database)
     path = tmp_path / "model.safetensors"
-    seen = make(path)
+    seen = await asyncio.to_thread(make, path)
     huge = VerifiedFile(path, seen.size_bytes, seen.mtime_ns, 2**64 - 1, seen.sha256, verified=False)
     await ledger.record(huge)
-    assert Ledger.open(database).all() == (huge,)
+    assert (await opened(database)).all() == (huge,)
