@@ -63,7 +63,7 @@ class Gathering:
         size = facts.size_bytes
         self._pieces = Pieces(size, part.gaps(size) if size is not None else [])
         remembered = shared.hosts.paid(self._host)
-        self._tuner = Tuner(shared.connections_per_file, remembered, monotonic_s())
+        self._tuner = Tuner(shared.connections_per_file, remembered, monotonic_s(), meter.bytes_done)
 
     def fail(self, error: Exception) -> None:
         """End the gathering with *error*; from any thread."""

@@ -9,14 +9,14 @@ from __future__ import annotations
 from collections import deque
 
 _EVERY_S = 0.25
-_MEASURE_S = 0.7  # three samples; the first is not counted: new connections begin slowly, paused sockets with a burst
-_COUNTED = 2
+_MEASURE_S = 0.5  # two samples; the first is not counted: new connections begin slowly, paused sockets with a burst
+_CONDEMN_S = 1.0  # to find that connections do not pay takes longer
 _ROUND_TRIPS = 8
 _GAIN = 1.15  # less than that is noise
 _WORTH_S = 1.5  # a file that is done by then needs no help
 _HOLD_S, _LONGEST_HOLD_S = 4.0, 240.0
 _CROWDED_HOLD_S = 60.0
-_STEPS = (1, 4, 8)
+_FIRST_STEP = 8  # one trial instead of three: each costs half a second at the old speed
 
 
 class Tuner:
@@ -25,15 +25,16 @@ class Tuner:
     Args:
         limit: The most connections.
         begin_with: What paid at this host before.
+        have_bytes: What an earlier run left.
     """
 
-    def __init__(self, limit: int, begin_with: int, now: float) -> None:
+    def __init__(self, limit: int, begin_with: int, now: float, have_bytes: int = 0) -> None:
         self._limit = limit
         self._ceiling = limit
         self._held_until = 0.0
         self._hold_s = _HOLD_S
         self._sampled_at = now
-        self._sampled_bytes = 0
+        self._sampled_bytes = have_bytes
         self._rates: deque[float] = deque(maxlen=4)
         self._changed_at = now
         self._trial: tuple[int, float] | None = None
@@ -62,7 +63,7 @@ class Tuner:
             if now >= self._held_until:
                 self._ceiling = self._limit
             measured = now - self._changed_at >= max(_MEASURE_S, _ROUND_TRIPS * round_trip_s)
-            if measured and len(self._rates) >= _COUNTED:
+            if measured and self._rates:
                 self._judge(left_bytes, now, min(self._ceiling, share))
         self.target = max(1, min(self.target, self._ceiling, share))
 
@@ -74,15 +75,16 @@ class Tuner:
         self._held_until = now + _CROWDED_HOLD_S
 
     def _judge(self, left_bytes: int, now: float, allowed: int) -> None:
-        rate = sum(list(self._rates)[-_COUNTED:]) / _COUNTED
+        rate = self._rates[-1]
         if self._trial is not None:
             before, rate_before = self._trial
+            if rate < rate_before * _GAIN and now - self._changed_at < _CONDEMN_S:
+                return
             self._trial = None
-            if rate < rate_before * _GAIN:
+            if max(rate, self.speed_bytes_s) < rate_before * _GAIN:
                 self.target = self._ceiling = before
                 self._held_until, self._hold_s = now + self._hold_s, min(_LONGEST_HOLD_S, self._hold_s * 2)
                 return
         if self.target < allowed and left_bytes > rate * _WORTH_S and rate > 0:
             self._trial = (self.target, rate)
-            more = next((step for step in _STEPS if step > self.target), self.target * 2)
-            self.target, self._changed_at = min(allowed, more), now
+            self.target, self._changed_at = min(allowed, max(_FIRST_STEP, self.target * 2)), now

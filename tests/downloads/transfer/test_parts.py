@@ -80,16 +80,16 @@ def tune(tuner: Tuner, speed_of: dict[int, float], seconds: float) -> list[int]:
 
 
 def test_connections_are_added_while_they_pay() -> None:
-    """A host that limits each connection gets as many as are allowed, within two seconds."""
-    targets = tune(Tuner(8, 1, 0.0), {n: n * 5e6 for n in range(1, 9)}, 2.0)
+    """A host that limits each connection gets as many as are allowed, within a second."""
+    targets = tune(Tuner(8, 1, 0.0), {n: n * 5e6 for n in range(1, 9)}, 1.0)
     assert targets[-1] == 8
 
 
 def test_connections_that_do_not_pay_are_given_back() -> None:
     """A line that one connection fills keeps one; the trial is repeated ever more rarely."""
-    targets = tune(Tuner(8, 1, 0.0), {1: 100e6, 4: 101e6}, 60.0)
+    targets = tune(Tuner(8, 1, 0.0), {1: 100e6, 8: 101e6}, 60.0)
     assert targets.count(1) > 0.93 * len(targets)
-    assert targets.count(4) > 0
+    assert targets.count(8) > 0
 
 
 def test_a_crowded_host_keeps_what_works() -> None:
