@@ -1,0 +1,228 @@
+"""The tables of the gallery, and the few statements on them. Everything here can be made again from the sidecars."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Collection, Iterable, Sequence
+from typing import Any
+
+from sqlalchemy import (
+    BigInteger,
+    Boolean,
+    Column,
+    ColumnElement,
+    Connection,
+    Float,
+    ForeignKey,
+    Index,
+    Integer,
+    Row,
+    Select,
+    String,
+    Table,
+    UniqueConstraint,
+    delete,
+    func,
+    select,
+    tuple_,
+    update,
+)
+from sqlalchemy.dialects.sqlite import insert
+from sqlalchemy.exc import SQLAlchemyError as StoreFailed
+
+from backend.database import metadata
+from backend.generation.results.item import Item, Kind
+from backend.generation.results.query import Cursor, GalleryQuery
+
+gallery_items = Table(
+    "gallery_items",
+    metadata,
+    Column("id", String, primary_key=True),
+    Column("job_id", String, nullable=False),
+    Column("key", String, nullable=False),
+    Column("owner_id", String, nullable=False),
+    Column("take", Integer, nullable=False),
+    Column("place", Integer, nullable=False),
+    Column("kind", String, nullable=False),
+    Column("mime", String, nullable=False),
+    Column("name", String, nullable=False),
+    Column("path", String, nullable=False),
+    Column("size_bytes", BigInteger, nullable=False),
+    Column("sha256", String, nullable=False),
+    Column("created_at", String, nullable=False),
+    Column("width", Integer),
+    Column("height", Integer),
+    Column("duration_s", Float),
+    Column("title", String, nullable=False),
+    Column("workflow_id", String),
+    Column("workflow_version", String),
+    Column("seed", String),  # text: seeds of ComfyUI are 64 bits without a sign, more than SQLite's integer holds
+    Column("backend", String),
+    Column("source", String, nullable=False),
+    Column("favourite", Boolean, nullable=False),
+    Column("rating", Integer, nullable=False),
+    Column("trashed_at", String),
+    Column("removal_id", String),
+    # The long columns come last: filters that stop before them read fewer pages.
+    Column("words", String, nullable=False),
+    Column("prompt", String, nullable=False),
+    Column("text", String),
+    UniqueConstraint("job_id", "key"),
+)
+_c = gallery_items.c
+_LIVE = _c.trashed_at.is_(None)
+Index("ix_gallery_items_newest", _c.created_at, _c.job_id, _c.place, sqlite_where=_LIVE)
+Index("ix_gallery_items_newest_of_owner", _c.owner_id, _c.created_at, _c.job_id, _c.place, sqlite_where=_LIVE)
+Index("ix_gallery_items_newest_of_workflow", _c.workflow_id, _c.created_at, _c.job_id, _c.place, sqlite_where=_LIVE)
+Index("ix_gallery_items_newest_of_kind", _c.kind, _c.created_at, _c.job_id, _c.place, sqlite_where=_LIVE)
+Index("ix_gallery_items_removal_id", _c.removal_id)
+
+gallery_models = Table(
+    "gallery_models",
+    metadata,
+    Column("name", String, primary_key=True),
+    Column("item_id", String, ForeignKey("gallery_items.id", ondelete="CASCADE"), primary_key=True, index=True),
+)
+
+_ORDER = (_c.created_at.desc(), _c.job_id.desc(), _c.place.desc())
+_PEOPLE_SAY = ("favourite", "rating", "trashed_at", "removal_id")  # no second collection changes these
+
+
+def reason(error: StoreFailed) -> str:
+    """Say in the database's own words why a statement failed: a full disk, a read-only file."""
+    return str(getattr(error, "orig", None) or error).rstrip(".")
+
+
+def save(connection: Connection, items: Iterable[Item]) -> None:
+    """Keep *items*; of those that are there already, what people said about them stays."""
+    for item in items:
+        values = _values(item)
+        statement = insert(gallery_items).values(values)
+        changes = {name: value for name, value in values.items() if name not in _PEOPLE_SAY}
+        connection.execute(statement.on_conflict_do_update(index_elements=[_c.id], set_=changes))
+        connection.execute(delete(gallery_models).where(gallery_models.c.item_id == item.id))
+        if item.models:
+            connection.execute(
+                insert(gallery_models), [{"name": name, "item_id": item.id} for name in dict.fromkeys(item.models)]
+            )
+
+
+def replace_take(connection: Connection, job_id: str, take: int, items: Sequence[Item]) -> None:
+    """Keep *items* as all that one execution made; what an earlier attempt at it left behind is forgotten."""
+    stale = delete(gallery_items).where(_c.job_id == job_id, _c.take == take, _c.id.not_in([item.id for item in items]))
+    connection.execute(stale)
+    save(connection, items)
+
+
+def find(connection: Connection, ids: Collection[str], owner_id: str | None) -> list[Item]:
+    """Return those of *ids* that *owner_id* may see; None sees all."""
+    query = select(gallery_items).where(_c.id.in_(ids), *_owned(owner_id)).order_by(*_ORDER)
+    return _items(connection, query)
+
+
+def page(
+    connection: Connection, query: GalleryQuery, owner_id: str | None, after: Cursor | None, limit: int
+) -> tuple[list[Item], int]:
+    """Return at most *limit* items, newest first, that come after the cursor, and how many match on all pages."""
+    conditions = [*_owned(owner_id), *_conditions(query)]
+    total = connection.execute(select(func.count()).select_from(gallery_items).where(*conditions)).scalar_one()
+    if after is not None:
+        conditions.append(
+            tuple_(_c.created_at, _c.job_id, _c.place) < tuple_(after.created_at, after.job_id, after.place)
+        )
+    return _items(connection, select(gallery_items).where(*conditions).order_by(*_ORDER).limit(limit)), total
+
+
+def say(connection: Connection, item_id: str, facts: dict[str, bool | int]) -> None:
+    """Keep what somebody said about an item: ``favourite``, ``rating``."""
+    connection.execute(update(gallery_items).where(_c.id == item_id).values(**facts))
+
+
+def mark_trashed(connection: Connection, ids: Collection[str], removal_id: str, trashed_at: str) -> None:
+    """Note that *ids* lie in the trash."""
+    values = {"removal_id": removal_id, "trashed_at": trashed_at}
+    connection.execute(update(gallery_items).where(_c.id.in_(ids)).values(values))
+
+
+def mark_restored(connection: Connection, ids: Collection[str]) -> None:
+    """Note that *ids* are back in their places."""
+    connection.execute(update(gallery_items).where(_c.id.in_(ids)).values(removal_id=None, trashed_at=None))
+
+
+def forget(connection: Connection, ids: Collection[str]) -> None:
+    """Drop items; their files are no longer there."""
+    connection.execute(delete(gallery_items).where(_c.id.in_(ids)))
+
+
+def trashed(connection: Connection, owner_id: str | None, removal_id: str | None = None) -> list[Item]:
+    """Return what lies in the trash, of one removal or of all."""
+    conditions = [_c.trashed_at.is_not(None), *_owned(owner_id)]
+    if removal_id is not None:
+        conditions.append(_c.removal_id == removal_id)
+    return _items(connection, select(gallery_items).where(*conditions).order_by(*_ORDER))
+
+
+def trashed_before(connection: Connection, moment: str) -> list[Item]:
+    """Return what went to the trash before *moment*."""
+    return _items(connection, select(gallery_items).where(_c.trashed_at < moment))
+
+
+def made_before(connection: Connection, moment: str) -> list[Item]:
+    """Return what was made before *moment*, is no favourite and not in the trash."""
+    return _items(connection, select(gallery_items).where(_LIVE, _c.created_at < moment, _c.favourite.is_(False)))
+
+
+def every_id(connection: Connection) -> set[str]:
+    """Return the id of every item."""
+    return set(connection.execute(select(_c.id)).scalars())
+
+
+def _owned(owner_id: str | None) -> list[ColumnElement[bool]]:
+    return [] if owner_id is None else [_c.owner_id == owner_id]
+
+
+def _conditions(query: GalleryQuery) -> list[ColumnElement[bool]]:
+    found: list[ColumnElement[bool]] = [_c.trashed_at.is_not(None) if query.trashed else _LIVE]
+    if query.kinds:
+        found.append(_c.kind.in_([str(kind) for kind in query.kinds]))
+    if query.workflow is not None:
+        found.append(_c.workflow_id == query.workflow)
+    if query.job is not None:
+        found.append(_c.job_id == query.job)
+    if query.model is not None:
+        having = select(gallery_models.c.item_id).where(gallery_models.c.name == query.model)
+        found.append(_c.id.in_(having))
+    if query.since is not None:
+        found.append(_c.created_at >= query.since)
+    if query.until is not None:
+        found.append(_c.created_at < query.until)
+    if query.favourite is not None:
+        found.append(_c.favourite.is_(query.favourite))
+    if query.min_rating:
+        found.append(_c.rating >= query.min_rating)
+    found.extend(func.instr(_c.words, word) > 0 for word in query.words)
+    return found
+
+
+def _items(connection: Connection, query: Select[Any]) -> list[Item]:
+    rows: Sequence[Row[Any]] = connection.execute(query).all()
+    models: defaultdict[str, list[str]] = defaultdict(list)
+    for start in range(0, len(rows), 1000):
+        ids = [row.id for row in rows[start : start + 1000]]
+        having = select(gallery_models).where(gallery_models.c.item_id.in_(ids)).order_by(gallery_models.c.name)
+        for row in connection.execute(having):
+            models[row.item_id].append(row.name)
+    return [_item(row, tuple(models[row.id])) for row in rows]
+
+
+def _values(item: Item) -> dict[str, Any]:
+    names = [column.name for column in gallery_items.columns]
+    values = {name: getattr(item, name) for name in names}
+    return {**values, "kind": str(item.kind), "seed": None if item.seed is None else str(item.seed)}
+
+
+def _item(row: Row[Any], models: tuple[str, ...]) -> Item:
+    values: dict[str, Any] = {column.name: getattr(row, column.name) for column in gallery_items.columns}
+    values["kind"] = Kind(values["kind"])
+    values["seed"] = None if values["seed"] is None else int(values["seed"])
+    return Item(**values, models=models)
