@@ -25,7 +25,9 @@ class NotAWorkflow(WorkflowError):
 
     code = "not_a_workflow"
     status = 422
-    default_hint = "Save the workflow in ComfyUI (Save or Export (API)) and give that JSON, or a file that ComfyUI made."
+    default_hint = (
+        "Save the workflow in ComfyUI (Save or Export (API)) and give that JSON, or a file that ComfyUI made."
+    )
 
 
 class NoWorkflowInside(WorkflowError):
