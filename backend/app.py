@@ -9,14 +9,18 @@ from typing import TypedDict
 
 from fastapi import FastAPI
 
-from backend import api, web
-from backend.api.documentation import install_documentation
-from backend.api.errors import install_error_handlers
-from backend.api.middleware import install_middleware
 from backend.bootstrap import Services, run_services
 from backend.config import Settings, load_settings
+from backend.kit.imports import absent
 from backend.logs import configure_logs, get_logger
 from backend.version import VERSION
+
+# FastAPI asks of each annotation whether it is a model of pydantic 1, and would load the whole of that for a "no".
+with absent("pydantic.v1"):
+    from backend import api, web
+    from backend.api.documentation import install_documentation
+    from backend.api.errors import install_error_handlers
+    from backend.api.middleware import install_middleware
 
 log = get_logger(__name__)
 
@@ -58,7 +62,7 @@ def create_app(settings: Settings | None = None, *, announce: Callable[[str], No
     app = FastAPI(title="Hearth", version=VERSION, description=DESCRIPTION, lifespan=lifespan, openapi_url=None)
     install_error_handlers(app)
     install_middleware(app, settings)
-    app.include_router(api.router)
+    app.router.routes.extend(api.ROUTES)
     install_documentation(app)
     web.install(app, settings)
     return app

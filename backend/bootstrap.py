@@ -127,15 +127,20 @@ async def _open(
     hub = Hub()
     preferences = Preferences(database, _preference_defaults(settings), settings.model_fields_set)
     await preferences.load()
-    auth = await Auth.open(
-        database,
-        settings.config_dir,
-        access_password=_plain(settings.access_password),
-        session_hours=settings.session_hours,
-        announce=announce,
+    catalog = CatalogStore(
+        settings.preset_catalog_dir or SHIPPED_PRESETS,
+        settings.config_dir / "catalog" / "catalog.json",
+        settings.config_dir / "presets",
     )
-    stack.push_async_callback(auth.close)
-    tokens = await asyncio.to_thread(Tokens.open, settings.config_dir / "tokens.json", _token_environment(settings))
+    ledger = Ledger(database)
+    # Side by side: each waits for the disk, and checking a password is slow on purpose.
+    auth, tokens, paths, _, _ = await asyncio.gather(
+        _auth(stack, settings, database, announce),
+        asyncio.to_thread(Tokens.open, settings.config_dir / "tokens.json", _token_environment(settings)),
+        asyncio.to_thread(ModelPaths.open, settings.workspace, settings.extra_model_paths),
+        asyncio.to_thread(catalog.refresh),
+        ledger.load(),
+    )
     sources = Sources(
         hf_endpoint=settings.hf_endpoint,
         civitai_endpoint=settings.civitai_endpoint,
@@ -143,15 +148,6 @@ async def _open(
         tokens=tokens,
     )
     stack.push_async_callback(sources.aclose)
-    paths = await asyncio.to_thread(ModelPaths.open, settings.workspace, settings.extra_model_paths)
-    ledger = Ledger(database)
-    await ledger.load()
-    catalog = CatalogStore(
-        settings.preset_catalog_dir or SHIPPED_PRESETS,
-        settings.config_dir / "catalog" / "catalog.json",
-        settings.config_dir / "presets",
-    )
-    await asyncio.to_thread(catalog.refresh)
     engine = _engine(settings, sources, preferences)
     engine.start()
     stack.push_async_callback(engine.close)
@@ -178,6 +174,18 @@ async def _open(
     return Services(
         settings, database, preferences, auth, tokens, sources, paths, ledger, hub, engine, downloads, presets
     )  # fmt: skip
+
+
+async def _auth(stack: AsyncExitStack, settings: Settings, database: Database, announce: Callable[[str], None]) -> Auth:
+    auth = await Auth.open(
+        database,
+        settings.config_dir,
+        access_password=_plain(settings.access_password),
+        session_hours=settings.session_hours,
+        announce=announce,
+    )
+    stack.push_async_callback(auth.close)
+    return auth
 
 
 def _engine(settings: Settings, sources: Sources, preferences: Preferences) -> TransferEngine:

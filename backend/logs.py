@@ -11,9 +11,11 @@ import sys
 from collections.abc import Mapping, MutableMapping, Sequence
 from typing import Any, cast
 
-import structlog
-
+from backend.kit.imports import absent
 from backend.kit.redact import MASK, redact
+
+with absent("rich"):  # structlog would load it to paint tracebacks, which stay plain here
+    import structlog
 
 _MANY_LINES = ("exception", "stack")
 _SECRET_NAME = re.compile(r"(?i)password|secret|authorization|cookie|(^|_)token$|api_?key")
@@ -74,14 +76,20 @@ def configure_logs(level: str, output_format: str) -> None:
     root = logging.getLogger()
     root.handlers = [handler]
     root.setLevel(level.upper())
-    for name, quiet_level in _QUIET.items():
-        logging.getLogger(name).setLevel(quiet_level)
-    for name in ("uvicorn", "uvicorn.error", "uvicorn.access"):
+    for name in (
+        "uvicorn",
+        "uvicorn.error",
+        "uvicorn.access",
+    ):  # `uvicorn backend.main:app` has set them up its own way
         logging.getLogger(name).handlers = []
         logging.getLogger(name).propagate = True
+        logging.getLogger(name).setLevel(logging.NOTSET)
+    for name, quiet_level in _QUIET.items():
+        logging.getLogger(name).setLevel(quiet_level)
 
 
 def _redact_values(_logger: Any, _method: str, event: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
+    event.pop("color_message", None)  # uvicorn's, the event once more with paint
     for name, value in event.items():
         event[name] = redact(value) if name in _MANY_LINES and isinstance(value, str) else _clean(name, value)
     return event

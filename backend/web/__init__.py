@@ -22,18 +22,20 @@ class FaceSettings(Protocol):
 
 def install(app: FastAPI, settings_: FaceSettings) -> None:
     """Add pages, static files and WebSockets to *app*; with the dashboard off, the sockets alone."""
-    app.include_router(socket.router)
+    routes = app.router.routes
+    routes.extend(socket.router.routes)
     if not settings_.enable_dashboard:
-        app.add_api_route("/", _pointer, include_in_schema=False)
+        app.add_route("/", _pointer, include_in_schema=False)
         return
-    pages = APIRouter(include_in_schema=False)
-    pages.add_api_route("/", _first_page)
-    for part in (assets, session, presets, downloads, settings, components):
-        pages.include_router(part.router)
-    app.include_router(pages)
+    for part in (_home, *(each.router for each in (assets, session, presets, downloads, settings, components))):
+        routes.extend(part.routes)
     install_error_pages(app)
 
 
+_home = APIRouter(include_in_schema=False)
+
+
+@_home.get("/")
 async def _first_page(services: ServicesDep, _who: Visitor) -> Response:
     first = "/presets" if services.settings.enable_preset_manager else "/downloads"
     return RedirectResponse(first, status_code=303)

@@ -30,7 +30,7 @@ _TYPES = {
     ".woff2": "font/woff2",
 }
 
-router = APIRouter()
+router = APIRouter(include_in_schema=False)
 
 
 class Assets:

@@ -11,7 +11,7 @@ from backend.web.identity import ServicesDep, Visitor
 from backend.web.rendering import frame_of, render, render_template
 from backend.web.space import plan_for
 
-router = APIRouter(prefix="/components")
+router = APIRouter(prefix="/components", include_in_schema=False)
 
 FRAME_PARTS = ("sidebar", "navbar", "tabbar")
 

@@ -19,7 +19,7 @@ from backend.web.rendering import is_for, render
 from backend.web.space import free_bytes, reserve_bytes
 from backend.web.words import hint_for_people
 
-router = APIRouter(prefix="/downloads")
+router = APIRouter(prefix="/downloads", include_in_schema=False)
 
 _RUNNING = ("resolving", "downloading", "verifying")
 _MOST_JOBS = 500

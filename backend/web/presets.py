@@ -51,7 +51,7 @@ async def _presets_are_on(services: ServicesDep) -> None:
         raise PresetsDisabled("Presets are switched off here (ENABLE_PRESET_MANAGER=false).")
 
 
-router = APIRouter(prefix="/presets", dependencies=[Depends(_presets_are_on)])
+router = APIRouter(prefix="/presets", include_in_schema=False, dependencies=[Depends(_presets_are_on)])
 
 
 @router.get("")

@@ -6,9 +6,8 @@ import asyncio
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cache
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-import jinja2
 from starlette.requests import Request
 from starlette.responses import HTMLResponse
 
@@ -20,6 +19,9 @@ from backend.web import words
 from backend.web.assets import FRONT_END, Assets, icon_names
 from backend.web.contexts import Context, Frame, NavItem, fields_of
 from backend.web.filters import FILTERS
+
+if TYPE_CHECKING:
+    import jinja2
 
 TEMPLATES = FRONT_END / "templates"
 THEME_COOKIE = "hearth_theme"
@@ -44,6 +46,8 @@ def build_environment(assets: Assets, icons: frozenset[str]) -> jinja2.Environme
 
     A name that no context offers, or an icon that the sprite lacks, is an error instead of a gap on the page.
     """
+    import jinja2
+
     environment = jinja2.Environment(
         loader=jinja2.FileSystemLoader(TEMPLATES),
         autoescape=True,

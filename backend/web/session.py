@@ -28,7 +28,7 @@ from backend.web.contexts import LoginPage
 from backend.web.identity import Keeper, ServicesDep, safe_next
 from backend.web.rendering import render_bare
 
-router = APIRouter()
+router = APIRouter(include_in_schema=False)
 
 
 @router.get("/login")

@@ -20,7 +20,7 @@ from backend.web.identity import Keeper, ServicesDep, Visitor
 from backend.web.rendering import render
 from backend.web.words import TOKEN_HOSTS, hint_for_people
 
-router = APIRouter(prefix="/settings")
+router = APIRouter(prefix="/settings", include_in_schema=False)
 
 _KEY_NAME_LENGTH = 60
 
@@ -231,7 +231,8 @@ async def _page(
         problems=problems or {},
     )
     response = await render(request, services, who, context, status=status)
-    response.headers["HX-Replace-Url"] = "/settings"  # not the address of the form that led here
+    if request.method == "POST":
+        response.headers["HX-Replace-Url"] = "/settings"  # not the address of the form that led here
     return response
 
 

@@ -173,6 +173,17 @@ def test_uvicorn_passes_through_the_same_door_and_its_access_log_is_off(logs: Ca
     assert token not in read()
 
 
+def test_the_level_holds_for_uvicorn_too(logs: Callable[..., Read]) -> None:
+    """``uvicorn backend.main:app`` has set its own level before; its painted copy of the message is left out."""
+    logging.getLogger("uvicorn.error").setLevel(logging.INFO)
+    read = logs(level="warning")
+    logging.getLogger("uvicorn.error").info("Uvicorn running")
+    logging.getLogger("uvicorn.error").warning("Slow", extra={"color_message": "painted"})
+
+    assert [entry["event"] for entry in _entries(read())] == ["Slow"]
+    assert "painted" not in read()
+
+
 def test_a_second_configuration_replaces_the_first(logs: Callable[..., Read]) -> None:
     """Each line is written once."""
     logs()

@@ -1,0 +1,46 @@
+"""A module can be kept out of the process for as long as a library is loaded that would load it."""
+
+from __future__ import annotations
+
+import importlib
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from backend.kit.imports import absent
+
+
+@pytest.fixture
+def optional(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
+    """The name of a module that can be imported and has not been."""
+    (tmp_path / "hearth_optional.py").write_text("here = True\n")
+    monkeypatch.syspath_prepend(tmp_path)
+    yield "hearth_optional"
+    sys.modules.pop("hearth_optional", None)
+
+
+def test_a_hidden_module_seems_not_installed_and_comes_back(optional: str) -> None:
+    """Within the context its import fails as that of a missing module does; afterwards nothing is left of it."""
+    with absent(optional), pytest.raises(ModuleNotFoundError):
+        importlib.import_module(optional)
+
+    assert importlib.import_module(optional).here
+
+
+def test_what_is_loaded_already_stays(optional: str) -> None:
+    """Others rely on it."""
+    loaded = importlib.import_module(optional)
+    with absent(optional):
+        assert importlib.import_module(optional) is loaded
+
+    assert sys.modules[optional] is loaded
+
+
+def test_an_error_brings_the_module_back_too(optional: str) -> None:
+    """Whatever happens within the context."""
+    with pytest.raises(ZeroDivisionError), absent(optional):
+        raise ZeroDivisionError
+
+    assert importlib.import_module(optional).here
