@@ -17,8 +17,8 @@ from tests.live import LiveServer
 ROOT = Path(__file__).parents[2]
 ARTIFACTS = ROOT / "test-artifacts"
 CHROMIUM = ("/usr/bin/chromium", "/usr/bin/chromium-browser", "/usr/bin/google-chrome")
-# Refused on purpose by a test; the browser writes a line for each answer of 400 and above.
-_EXPECTED = re.compile(r"Failed to load resource|WebSocket connection to|net::ERR_")
+# Refused or cut on purpose by a test; the browser writes a line for each answer of 400 and above, and for none at all.
+_EXPECTED = re.compile(r"Failed to load resource|WebSocket connection to|net::ERR_|Failed to fetch")
 
 
 def _executable() -> str | None:

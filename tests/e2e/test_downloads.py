@@ -59,7 +59,7 @@ def test_search_and_filters_narrow_the_list(page: Page, server: LiveServer) -> N
     page.get_by_role("link", name="Video").click()
     expect(rows).to_have_count(1)
     expect(page).to_have_url(f"{server.url}/presets?category=video")
-    page.get_by_label("Account", exact=True).last.select_option("true")
+    page.locator("[name=gated]").select_option("true")
     expect(page.get_by_text("No preset matches with these filters")).to_be_visible()
     page.go_back()
     expect(rows).to_have_count(3)

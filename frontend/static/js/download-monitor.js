@@ -194,6 +194,15 @@
     poll();
   }
 
+  /** A request found nobody. The socket may not know yet: a ping shows whether it still leads anywhere. */
+  function requestFailed(event) {
+    if (!(event.detail?.error instanceof TypeError)) return;
+    failures ||= 1;
+    showLost();
+    if (socket?.readyState === WebSocket.OPEN) socket.send('{"type":"ping"}');
+    else connect();
+  }
+
   function showLost() {
     document.documentElement.dataset.connection = "lost";
     const chip = document.getElementById("connection");
@@ -224,6 +233,7 @@
     }
     writeQueue();
   });
+  document.addEventListener("htmx:error", requestFailed);
   document.addEventListener("visibilitychange", atOnce);
   addEventListener("online", atOnce);
   addEventListener("pagehide", () => { const line = socket; socket = null; line?.close(); });
