@@ -13,6 +13,7 @@ DOWNLOADS = "downloads"
 STORAGE = "storage"
 SYSTEM = "system"
 PRESETS = "presets"
+GENERATIONS = "generations"
 TOPICS = (DOWNLOADS, SYSTEM, PRESETS, STORAGE)
 
 DOWNLOAD_PROGRESS = "download.progress"
@@ -24,6 +25,10 @@ SYSTEM_SAMPLE = "system.sample"
 PRESET_CHANGED = "preset.changed"
 VERIFICATION_PROGRESS = "verification.progress"
 CATALOG_UPDATED = "catalog.updated"
+GENERATION_CHANGED = "generation.changed"
+GENERATION_PROGRESS = "generation.progress"
+GENERATION_PREVIEW = "generation.preview"
+BACKEND_CHANGED = "backend.changed"
 
 _DOCUMENTED = (
     (DOWNLOAD_PROGRESS, DOWNLOADS, "Numbers of a job and its files; key: the job's id; only the newest is sent."),
@@ -39,6 +44,18 @@ _DOCUMENTED = (
         "How far the check of a preset has come; key: its id; of progress only the newest is sent, its end always.",
     ),
     (CATALOG_UPDATED, PRESETS, "The catalogue was replaced: which presets were added, changed and removed."),
+    (GENERATION_CHANGED, GENERATIONS, "The whole job, after its state or its results changed; key: the job's id."),
+    (
+        GENERATION_PROGRESS,
+        GENERATIONS,
+        "Numbers of a job that waits or runs: position, ratio, step, node, time left; only the newest is sent.",
+    ),
+    (
+        GENERATION_PREVIEW,
+        GENERATIONS,
+        "A picture in the making, binary, on `/ws/generations` only: length (4 bytes, big-endian), JSON, picture.",
+    ),
+    (BACKEND_CHANGED, GENERATIONS, "A ComfyUI came, went, began or ended a job; key: empty; only its state is told."),
 )
 
 
@@ -51,6 +68,7 @@ class Event:
         key: What it is about, such as a job's id; empty when it is about the whole topic.
         data: JSON-ready and not changed afterwards: it is shared by all listeners.
         lasting: False for progress: of those with the same topic, type and key only the newest counts.
+        blob: Bytes that belong to it, for a binary frame.
     """
 
     topic: str
@@ -58,6 +76,7 @@ class Event:
     key: str
     data: Mapping[str, JSON]
     lasting: bool = True
+    blob: bytes | None = field(default=None, repr=False)
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,7 +7,6 @@
   * QueueFull                                       too much waits already
   * NoBackend, BackendNotFound, BackendsUnknown     nothing to run on, or nothing known about it
   * Unfulfilled                                     tried as often as allowed
-  * NothingMade                                     it ran, and showed nothing
   * GenerationNotStored                             the database refuses a change
 """
 
@@ -93,14 +92,6 @@ class Unfulfilled(GenerationError):
     code = "attempts_exhausted"
     status = 502
     default_hint = "Look at ComfyUI's log: it may be killed for lack of memory. Then retry the job."
-
-
-class NothingMade(GenerationError):
-    """The workflow ran to its end and showed nothing."""
-
-    code = "nothing_made"
-    status = 502
-    default_hint = "Add a node that saves or previews something to the workflow."
 
 
 class GenerationNotStored(GenerationError):

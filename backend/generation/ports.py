@@ -8,8 +8,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import Protocol, TypeAlias
 
-from backend.comfyui.object_info import ObjectInfo
-from backend.comfyui.outputs import OutputFile
+from backend.comfyui import ObjectInfo, OutputFile
 from backend.errors import JSON
 from backend.generation.job import GenerationJob, GraphDocument, StoredResult
 from backend.generation.request import NewGeneration, Prepared

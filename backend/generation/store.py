@@ -29,8 +29,8 @@ from sqlalchemy import (
 from sqlalchemy.dialects.sqlite import insert
 from sqlalchemy.exc import SQLAlchemyError as StoreFailed
 
+from backend import errors
 from backend.database import metadata
-from backend.errors import JSON as JSONValue
 from backend.generation.job import ENDED, Job, Kind, Owner, Problem, State, StoredResult, Take
 from backend.kit.clock import utc_now
 from backend.kit.ids import new_id
@@ -69,7 +69,7 @@ takes = Table(
     Column("job_id", String, ForeignKey("generation_jobs.id", ondelete="CASCADE"), primary_key=True),
     Column("place", Integer, primary_key=True),
     Column("graph", JSON, nullable=False),
-    Column("seed", BigInteger),
+    Column("seed", String),  # up to 2^64, which no integer column holds
     Column("prompt_id", String),
     Column("backend", String),
     Column("attempts", Integer, nullable=False),
@@ -106,7 +106,6 @@ events = Table(
     Column("type", String, nullable=False),
     Column("at", String, nullable=False),
     Column("data", JSON, nullable=False),
-    sqlite_autoincrement=True,
 )
 
 webhooks = Table(
@@ -141,7 +140,7 @@ class StoredEvent:
     job_id: str
     type: str
     at: str
-    data: Mapping[str, JSONValue]
+    data: Mapping[str, errors.JSON]
 
 
 @dataclass(frozen=True, slots=True)
@@ -247,7 +246,7 @@ def page(
     return _whole(connection, rows), total
 
 
-def add_event(connection: Connection, job_id: str, kind: str, data: Mapping[str, JSONValue]) -> int:
+def add_event(connection: Connection, job_id: str, kind: str, data: Mapping[str, errors.JSON]) -> int:
     """Keep something that happened to a job; return its number, which only grows."""
     values = {"job_id": job_id, "type": kind, "at": utc_now().isoformat(), "data": dict(data)}
     inserted = connection.execute(events.insert().values(values)).inserted_primary_key
@@ -298,7 +297,15 @@ def _whole(connection: Connection, rows: Sequence[Row[Any]]) -> list[Job]:
     for some in _parts(ids):
         for row in connection.execute(select(takes).where(takes.c.job_id.in_(some)).order_by(takes.c.place)):
             job_takes[row.job_id].append(
-                Take(row.place, row.graph, row.seed, row.prompt_id, row.backend, row.attempts, row.is_done)
+                Take(
+                    row.place,
+                    row.graph,
+                    int(row.seed) if row.seed else None,
+                    row.prompt_id,
+                    row.backend,
+                    row.attempts,
+                    row.is_done,
+                )
             )
         for row in connection.execute(select(results).where(results.c.job_id.in_(some)).order_by(results.c.place)):
             job_results[row.job_id].append(StoredResult(**{name: getattr(row, name) for name in _RESULT_FIELDS}))
@@ -344,7 +351,7 @@ def _take(job_id: str, take: Take) -> dict[str, Any]:
     return {
         "job_id": job_id,
         "place": take.place,
-        "seed": take.seed,
+        "seed": None if take.seed is None else str(take.seed),
         "prompt_id": take.prompt_id,
         "backend": take.backend,
         "attempts": take.attempts,

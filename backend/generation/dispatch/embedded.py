@@ -67,9 +67,9 @@ class EmbeddedDispatch:
         async with self._changed:
             self._changed.notify_all()
 
-    def forget_worker(self, name: str) -> None:
+    def leave(self, worker_id: str) -> None:
         """Leave nothing to a worker that has gone."""
-        self._workers.pop(name, None)
+        self._workers.pop(worker_id, None)
 
     def positions(self) -> dict[str, int]:
         """Return the place of each waiting task, from 0."""

@@ -11,6 +11,8 @@ extend       Of a lease: say that it is still being worked on. A lease that is n
 ack          Of a lease: done, forget the task.
 nak          Of a lease: not done; deliver it again, after a delay if wanted.
 term         Of a lease: it can never be done; forget the task.
+nudge, leave A worker can do other things than before; it has gone.
+positions    The order in which what waits would be served.
 emit, on     Signals that may be lost: progress and previews upwards, cancel downwards.
 record       A lasting report of a worker; returns once the follower has taken it in.
 follow       Take in reports, one at a time and in order; one that raises goes back to its recorder.
@@ -101,6 +103,14 @@ class Dispatch(Protocol):
 
     async def nudge(self) -> None:
         """Say that a worker can do other things than before."""
+        ...
+
+    def leave(self, worker_id: str) -> None:
+        """Leave nothing to a worker that has gone."""
+        ...
+
+    def positions(self) -> Mapping[str, int]:
+        """Return the place of each waiting task, from 0."""
         ...
 
     def emit(self, channel: str, signal: Signal) -> None:

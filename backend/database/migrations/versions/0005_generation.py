@@ -42,7 +42,7 @@ def upgrade() -> None:
         sa.Column("job_id", sa.String, sa.ForeignKey("generation_jobs.id", ondelete="CASCADE"), primary_key=True),
         sa.Column("place", sa.Integer, primary_key=True),
         sa.Column("graph", sa.JSON, nullable=False),
-        sa.Column("seed", sa.BigInteger),
+        sa.Column("seed", sa.String),
         sa.Column("prompt_id", sa.String),
         sa.Column("backend", sa.String),
         sa.Column("attempts", sa.Integer, nullable=False),
@@ -76,7 +76,6 @@ def upgrade() -> None:
         sa.Column("type", sa.String, nullable=False),
         sa.Column("at", sa.String, nullable=False),
         sa.Column("data", sa.JSON, nullable=False),
-        sqlite_autoincrement=True,
     )
     op.create_table(
         "generation_webhooks",
