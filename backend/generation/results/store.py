@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from typing import Any
 
 from sqlalchemy import (
@@ -85,6 +85,7 @@ gallery_models = Table(
 )
 
 _ORDER = (_c.created_at.desc(), _c.job_id.desc(), _c.place.desc())
+_HANDFUL = 1000
 _PEOPLE_SAY = ("favourite", "rating", "trashed_at", "removal_id")  # no second collection changes these
 
 
@@ -109,15 +110,17 @@ def save(connection: Connection, items: Iterable[Item]) -> None:
 
 def replace_take(connection: Connection, job_id: str, take: int, items: Sequence[Item]) -> None:
     """Keep *items* as all that one execution made; what an earlier attempt at it left behind is forgotten."""
-    stale = delete(gallery_items).where(_c.job_id == job_id, _c.take == take, _c.id.not_in([item.id for item in items]))
-    connection.execute(stale)
+    is_stale = (_c.job_id == job_id, _c.take == take, _c.id.not_in([item.id for item in items]))
+    connection.execute(delete(gallery_items).where(*is_stale))
     save(connection, items)
 
 
 def find(connection: Connection, ids: Collection[str], owner_id: str | None) -> list[Item]:
     """Return those of *ids* that *owner_id* may see; None sees all."""
-    query = select(gallery_items).where(_c.id.in_(ids), *_owned(owner_id)).order_by(*_ORDER)
-    return _items(connection, query)
+    found: list[Item] = []
+    for some in _handfuls(ids):
+        found += _items(connection, select(gallery_items).where(_c.id.in_(some), *_owned(owner_id)).order_by(*_ORDER))
+    return found
 
 
 def page(
@@ -141,17 +144,20 @@ def say(connection: Connection, item_id: str, facts: dict[str, bool | int]) -> N
 def mark_trashed(connection: Connection, ids: Collection[str], removal_id: str, trashed_at: str) -> None:
     """Note that *ids* lie in the trash."""
     values = {"removal_id": removal_id, "trashed_at": trashed_at}
-    connection.execute(update(gallery_items).where(_c.id.in_(ids)).values(values))
+    for some in _handfuls(ids):
+        connection.execute(update(gallery_items).where(_c.id.in_(some)).values(values))
 
 
 def mark_restored(connection: Connection, ids: Collection[str]) -> None:
     """Note that *ids* are back in their places."""
-    connection.execute(update(gallery_items).where(_c.id.in_(ids)).values(removal_id=None, trashed_at=None))
+    for some in _handfuls(ids):
+        connection.execute(update(gallery_items).where(_c.id.in_(some)).values(removal_id=None, trashed_at=None))
 
 
 def forget(connection: Connection, ids: Collection[str]) -> None:
     """Drop items; their files are no longer there."""
-    connection.execute(delete(gallery_items).where(_c.id.in_(ids)))
+    for some in _handfuls(ids):
+        connection.execute(delete(gallery_items).where(_c.id.in_(some)))
 
 
 def trashed(connection: Connection, owner_id: str | None, removal_id: str | None = None) -> list[Item]:
@@ -207,12 +213,18 @@ def _conditions(query: GalleryQuery) -> list[ColumnElement[bool]]:
 def _items(connection: Connection, query: Select[Any]) -> list[Item]:
     rows: Sequence[Row[Any]] = connection.execute(query).all()
     models: defaultdict[str, list[str]] = defaultdict(list)
-    for start in range(0, len(rows), 1000):
-        ids = [row.id for row in rows[start : start + 1000]]
-        having = select(gallery_models).where(gallery_models.c.item_id.in_(ids)).order_by(gallery_models.c.name)
+    for some in _handfuls([row.id for row in rows]):
+        having = select(gallery_models).where(gallery_models.c.item_id.in_(some)).order_by(gallery_models.c.name)
         for row in connection.execute(having):
             models[row.item_id].append(row.name)
     return [_item(row, tuple(models[row.id])) for row in rows]
+
+
+def _handfuls(ids: Collection[str]) -> Iterator[list[str]]:
+    """Part *ids* into lists that one statement can hold (SQLite takes 32,766 values)."""
+    every = list(ids)
+    for start in range(0, len(every), _HANDFUL):
+        yield every[start : start + _HANDFUL]
 
 
 def _values(item: Item) -> dict[str, Any]:
