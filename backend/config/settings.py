@@ -164,6 +164,20 @@ class Settings(BaseModel):
     civitai_endpoint: str = _v("https://civitai.com", "Site that serves Civitai addresses.")
     github_endpoint: str = _v("https://github.com", "Site that serves GitHub release addresses.")
 
+    # Generating
+    comfyui_url: CommaList = _v((), "Addresses of running ComfyUIs, separated by commas; each is a backend for jobs.")
+    comfyui_dir: Path | None = _v(None, "Checkout of ComfyUI that Hearth runs itself; not for the container.")
+    comfyui_port: int = _v(8188, "Port of the ComfyUI that Hearth runs itself.", ge=1, le=65535)
+    max_queue_depth: int = _v(1000, "Generations that may wait.", ge=1, le=100_000)
+    max_queue_depth_per_user: int = _v(200, "Generations of one user that may wait.", ge=1, le=100_000)
+    results_keep_days: int = _v(
+        0, "Results older than this go to the trash unless they are favourites; 0 keeps them for ever.",
+        unit="days", ge=0, le=36_500,
+    )  # fmt: skip
+    webhook_secret: SecretStr | None = _v(
+        None, "Signs messages to webhooks (Standard Webhooks): whsec_ and base64, or any text; unset, there are none."
+    )
+
     # Logs
     log_level: Annotated[LogLevel, BeforeValidator(_lower)] = _v(
         LogLevel.INFO, "Least severe line that is written.", aliases=("COMFY_LOG_LEVEL",)
@@ -187,6 +201,11 @@ class Settings(BaseModel):
     @classmethod
     def _is_web_address(cls, value: str | None) -> str | None:
         return None if value is None else _web_address(value)
+
+    @field_validator("comfyui_url")
+    @classmethod
+    def _are_web_addresses(cls, value: tuple[str, ...]) -> tuple[str, ...]:
+        return tuple(dict.fromkeys(_web_address(url) for url in value))
 
     @field_validator("cors_origins")
     @classmethod

@@ -1,6 +1,39 @@
 """Generation: workflows, jobs that cannot be lost, and what they made."""
 
-from backend.generation.job import GenerationJob, Owner, State, StoredResult
-from backend.generation.request import NewGeneration, Prepared
+from backend.generation.backends import Backend, BackendPace, BackendShown, BackendState
+from backend.generation.errors import GenerationError, GenerationNotFound, IllegalGenerationState, InvalidGeneration
+from backend.generation.job import GenerationJob, Job, Owner, State, StoredResult
+from backend.generation.ports import Making, Output, Prepare, Remedy, ResultStore
+from backend.generation.prompts import prepare_prompt
+from backend.generation.request import NewGeneration, Prepared, Source
+from backend.generation.service import GenerationLimits, GenerationPage, GenerationService
+from backend.generation.store import StoredEvent
 
-__all__ = ["GenerationJob", "NewGeneration", "Owner", "Prepared", "State", "StoredResult"]
+__all__ = [
+    "Backend",
+    "BackendPace",
+    "BackendShown",
+    "BackendState",
+    "GenerationError",
+    "GenerationJob",
+    "GenerationLimits",
+    "GenerationNotFound",
+    "GenerationPage",
+    "GenerationService",
+    "IllegalGenerationState",
+    "InvalidGeneration",
+    "Job",
+    "Making",
+    "NewGeneration",
+    "Output",
+    "Owner",
+    "Prepare",
+    "Prepared",
+    "Remedy",
+    "ResultStore",
+    "Source",
+    "State",
+    "StoredEvent",
+    "StoredResult",
+    "prepare_prompt",
+]

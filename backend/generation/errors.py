@@ -7,6 +7,7 @@
   * QueueFull                                       too much waits already
   * NoBackend, BackendNotFound, BackendsUnknown     nothing to run on, or nothing known about it
   * Unfulfilled                                     tried as often as allowed
+  * UploadMissing                                   a file that an input names is gone
   * GenerationNotStored                             the database refuses a change
 """
 
@@ -100,3 +101,11 @@ class GenerationNotStored(GenerationError):
     code = "generation_not_stored"
     status = 503
     default_hint = "Check that the workspace is writable and not full, then try again."
+
+
+class UploadMissing(GenerationError):
+    """An input names a file that was sent to Hearth and is not there any more."""
+
+    code = "upload_missing"
+    status = 422
+    default_hint = "Send the file again and use the name that is answered."

@@ -1,0 +1,390 @@
+"""Generation as the rest of Hearth sees it.
+
+A job is stored before it is acknowledged. Every command stores the new state first and brings about its effect second, so
+that whatever happens in between, the next start does what was asked.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncGenerator, Collection, Coroutine, Sequence
+from contextlib import suppress
+from dataclasses import dataclass, replace
+from typing import Any
+
+from backend.database import Database
+from backend.errors import HearthError
+from backend.events import Hub
+from backend.events.types import GENERATION_PROGRESS, GENERATIONS
+from backend.generation import store
+from backend.generation.admission import Admission
+from backend.generation.announcer import Announcer
+from backend.generation.backends import Backend, BackendShown
+from backend.generation.book import Book
+from backend.generation.desk import PATIENCE_S, PIN_GRACE_S, Desk
+from backend.generation.dispatch import Dispatch, EmbeddedDispatch
+from backend.generation.errors import BackendNotFound, GenerationNotFound, IllegalGenerationState
+from backend.generation.eta import Timings
+from backend.generation.job import GenerationJob, Job, Owner, State
+from backend.generation.ports import Prepare, RemediesFor, ResultStore
+from backend.generation.reports import PROGRESS, cancel_channel
+from backend.generation.request import NewGeneration
+from backend.generation.runner import Runner
+from backend.generation.store import StoredEvent
+from backend.generation.webhooks import Post, WebhookSender
+from backend.logs import get_logger
+
+log = get_logger(__name__)
+
+_CANCEL_WAIT_S = 10.0
+
+
+@dataclass(frozen=True, slots=True)
+class GenerationPage:
+    """One page of jobs, the newest first."""
+
+    items: Sequence[GenerationJob]
+    total: int
+
+
+@dataclass(frozen=True, slots=True)
+class GenerationLimits:
+    """How much may wait, and for how many seconds things are waited for."""
+
+    max_depth: int = 1000
+    max_depth_per_user: int = 200
+    pin_grace_s: float = PIN_GRACE_S
+    patience_s: float = PATIENCE_S
+    sweep_s: float = 2.0
+
+
+class GenerationService:
+    """Queue generations, steer them, and tell how they stand.
+
+    Args:
+        backends: Opened and closed with the service.
+        prepare: Makes a request ready for ComfyUI.
+        remedies_for: Says where missing models may come from.
+        post: Sends a webhook's message.
+        webhook_secret: Signs them; without one, requests with a webhook are refused.
+    """
+
+    def __init__(
+        self,
+        *,
+        database: Database,
+        hub: Hub,
+        backends: Sequence[Backend],
+        results: ResultStore,
+        prepare: Prepare,
+        remedies_for: RemediesFor,
+        post: Post,
+        webhook_secret: str | None = None,
+        dispatch: Dispatch | None = None,
+        limits: GenerationLimits | None = None,
+    ) -> None:
+        limits = limits or GenerationLimits()
+        self._database = database
+        self._hub = hub
+        self._backends = {backend.id: backend for backend in backends}
+        self._dispatch = dispatch or EmbeddedDispatch()
+        self._book = Book(database)
+        self._timings = Timings(database)
+        self._announcer = Announcer(hub, self._book, self._dispatch, self._timings, self._workers)
+        self._webhooks = WebhookSender(database, post, webhook_secret)
+        self._admission = Admission(
+            database=database,
+            book=self._book,
+            backends=self._backends,
+            prepare=prepare,
+            remedies_for=remedies_for,
+            max_depth=limits.max_depth,
+            max_depth_per_user=limits.max_depth_per_user,
+            can_sign=self._webhooks.has_secret,
+        )
+        self._desk = Desk(
+            self._book, self._dispatch, self._backends, self._timings, remedies_for,
+            pin_grace_s=limits.pin_grace_s, patience_s=limits.patience_s,
+        )  # fmt: skip
+        self._sweep_s = limits.sweep_s
+        self._runners = [
+            Runner(backend, self._dispatch, results, self._book.job, self._admission.secrets_of) for backend in backends
+        ]
+        self._tasks: list[asyncio.Task[None]] = []
+        self._errands: set[asyncio.Task[None]] = set()
+        self._sweep_now = asyncio.Event()
+        self._book.on_change(self._changed)
+
+    async def start(self) -> None:
+        """Read the queue, go on with what was unfinished, and watch the backends."""
+        await self._timings.load()
+        for job in await self._book.load():
+            # What ran is queued, bound to its backend: its runner finds out what became of it.
+            if job.state is State.RUNNING and not job.cancelling:
+                job = await self._book.change(job.id, lambda old: old.moved(State.QUEUED))  # noqa: PLW2901
+            await self._desk.put(job)
+        self._tasks = [
+            asyncio.create_task(self._dispatch.follow(self._desk.take_in), name="generation reports"),
+            asyncio.create_task(self._sweep(), name="generation sweep"),
+            asyncio.create_task(self._listen(), name="generation signals"),
+        ]
+        self._webhooks.start()
+        for backend in self._backends.values():
+            await backend.start()
+        for runner in self._runners:
+            runner.start()
+
+    async def close(self) -> None:
+        """Stop; ComfyUI goes on with what it does, and the next start follows on."""
+        await asyncio.gather(*(runner.close() for runner in self._runners))
+        tasks = [*self._tasks, *self._errands]
+        for task in tasks:
+            task.cancel()
+        if tasks:
+            await asyncio.wait(tasks)
+        await self._webhooks.close()
+        await asyncio.gather(*(backend.close() for backend in self._backends.values()))
+
+    # Asking
+
+    async def submit(self, new: NewGeneration, owner: Owner) -> GenerationJob:
+        """Store a job and return it; it is durable then. The same Idempotency-Key returns the same job.
+
+        Raises:
+            HearthError: As ``Admission.admit``; nothing was stored.
+        """
+        job, is_new = await self._admission.admit(new, owner)
+        if is_new:
+            await self._desk.put(job)
+        return self._announcer.show([job])[0]
+
+    # Steering
+
+    async def cancel(self, job_id: str, owner: Owner) -> GenerationJob:
+        """Cancel a job: one that waits at once, one that runs by interrupting it; return it as it then is.
+
+        ComfyUI stops at its next step only. When it has not within 10 s, the job is returned still running, and ends as
+        cancelled later; when it was done before, it is completed.
+
+        Raises:
+            GenerationNotFound: There is none.
+            IllegalGenerationState: It had completed or failed.
+        """
+        job = await self._own(job_id, owner)
+        job = await self._book.change(job_id, _cancelled)
+        if job.state is State.CANCELLED:
+            await self._desk.withdraw(job_id)
+            self._drop_begun(job)
+            return self._announcer.show([job])[0]
+        self._dispatch.emit(cancel_channel(job_id), None)
+        job = await self._until_ended(job_id)
+        if job.state in (State.COMPLETED, State.FAILED):
+            raise _too_late(job)
+        return self._announcer.show([job])[0]
+
+    async def retry(self, job_id: str, owner: Owner) -> GenerationJob:
+        """Queue a job again that failed or was cancelled; takes that are done stay.
+
+        Raises:
+            GenerationNotFound: There is none.
+            IllegalGenerationState: It neither failed nor was cancelled.
+        """
+        await self._own(job_id, owner)
+        job = await self._book.change(job_id, _retried)
+        await self._desk.put(job)
+        return self._announcer.show([job])[0]
+
+    # Looking
+
+    async def get(self, job_id: str, owner: Owner) -> GenerationJob:
+        """Return one job as it is now.
+
+        Raises:
+            GenerationNotFound: There is none, or it is somebody else's.
+        """
+        return self._announcer.show([await self._own(job_id, owner)])[0]
+
+    async def record(self, job_id: str, owner: Owner) -> Job:
+        """Return the whole record of a job, graphs included.
+
+        Raises:
+            GenerationNotFound: There is none, or it is somebody else's.
+        """
+        return await self._own(job_id, owner)
+
+    async def list(
+        self,
+        owner: Owner,
+        *,
+        states: Collection[str] = (),
+        workflow_id: str | None = None,
+        source: str | None = None,
+        query: str = "",
+        mine: bool = False,
+        limit: int = 50,
+        offset: int = 0,
+    ) -> GenerationPage:
+        """Return one page of the jobs that *owner* may see, the newest first.
+
+        Args:
+            query: Only jobs with this text in their title or id, in any case of letters.
+            mine: For somebody who sees everything: only their own.
+        """
+        owner_id = None if owner.is_admin and not mine else owner.id
+        jobs, total = await self._database.read(
+            lambda connection: store.page(
+                connection, owner_id=owner_id, states=states, workflow_id=workflow_id, source=source, query=query,
+                limit=limit, offset=offset,
+            )
+        )  # fmt: skip
+        now = [self._book.unfinished.get(job.id, job) for job in jobs]
+        return GenerationPage(self._announcer.show(now), total)
+
+    def unfinished(self, owner: Owner) -> Sequence[GenerationJob]:
+        """Return the jobs of *owner* that wait or run, in the order in which they were made."""
+        return self._announcer.show(job for job in self._book.unfinished.values() if owner.may_see(job.owner.id))
+
+    def may_see(self, owner: Owner, job_id: str) -> bool:
+        """Tell whether what happens to a job is told to *owner*; costs two look-ups."""
+        return owner.is_admin or self._book.owner_of(job_id) == owner.id
+
+    async def events(self, job_id: str, owner: Owner, after: int = 0) -> AsyncGenerator[StoredEvent]:
+        """Walk what happened to a job after the event of number *after*, and what happens, until it has ended.
+
+        Progress comes with the number 0; it is not told again.
+
+        Raises:
+            GenerationNotFound: There is none, or it is somebody else's.
+        """
+        await self._own(job_id, owner)
+        # Listening starts before the past is read, so that nothing falls between the two.
+        with self._hub.subscribe([GENERATIONS], key=job_id, progress_interval_s=0.1) as subscription:
+            while True:
+                stored = await self._database.read(lambda c, after=after: store.load_events(c, job_id, after))
+                for event in stored:
+                    after = event.seq
+                    yield event
+                if (await self._book.job(job_id)).ended:
+                    return
+                for told in await subscription.next():
+                    if told.event.type == GENERATION_PROGRESS:
+                        yield StoredEvent(0, job_id, told.event.type, told.at.isoformat(), told.event.data)
+                if subscription.lost:
+                    subscription.resume()
+
+    # Backends
+
+    def backends(self) -> list[BackendShown]:
+        """Show every backend."""
+        return [backend.shown() for backend in self._backends.values()]
+
+    def backend(self, backend_id: str) -> Backend:
+        """Return one backend.
+
+        Raises:
+            BackendNotFound: There is none.
+        """
+        try:
+            return self._backends[backend_id]
+        except KeyError:
+            raise BackendNotFound(f"There is no backend {backend_id!r}.") from None
+
+    async def drain(self, backend_id: str, *, draining: bool = True) -> BackendShown:
+        """Let a backend end what it does and give it nothing new, or give it work again.
+
+        Raises:
+            BackendNotFound: There is none.
+        """
+        backend = self.backend(backend_id)
+        backend.is_draining = draining
+        await self._dispatch.nudge()
+        self._announcer.backend({"id": backend.id, "state": str(backend.state), "draining": backend.is_draining})
+        return backend.shown()
+
+    def backend_changed(self, backend_id: str) -> None:
+        """Take in that a backend can do more or less than before."""
+        backend = self._backends.get(backend_id)
+        if backend is None:
+            return
+        self._announcer.backend({"id": backend.id, "state": str(backend.state), "draining": backend.is_draining})
+        self._errand(self._dispatch.nudge())
+        self._sweep_now.set()
+
+    # Inside
+
+    async def _own(self, job_id: str, owner: Owner) -> Job:
+        job = await self._book.job(job_id)
+        if not owner.may_see(job.owner.id):
+            raise GenerationNotFound(f"There is no generation {job_id!r}.")
+        return job
+
+    def _workers(self) -> int:
+        return sum(backend.worker().takes_work for backend in self._backends.values())
+
+    def _changed(self, old: Job | None, job: Job) -> None:
+        self._announcer.changed(old, job)
+        if job.ended:
+            self._admission.forget(job.id)
+            self._webhooks.wake()
+
+    def _drop_begun(self, job: Job) -> None:
+        """Have a backend forget what it may have begun for a job that waited to be followed on."""
+        for take in job.takes:
+            backend = self._backends.get(take.backend or "")
+            if backend is not None and take.prompt_id is not None and not take.is_done:
+                self._errand(backend.drop(take.prompt_id))
+
+    def _errand(self, work: Coroutine[Any, Any, None]) -> None:
+        task = asyncio.get_running_loop().create_task(work, name="generation errand")
+        self._errands.add(task)
+        task.add_done_callback(self._errands.discard)
+
+    async def _until_ended(self, job_id: str) -> Job:
+        with self._hub.subscribe([GENERATIONS], key=job_id, progress=False) as changes, suppress(TimeoutError):
+            async with asyncio.timeout(_CANCEL_WAIT_S):
+                while not (await self._book.job(job_id)).ended:
+                    await changes.next()
+                    changes.resume()
+        return await self._book.job(job_id)
+
+    async def _listen(self) -> None:
+        with self._dispatch.on(PROGRESS, self._announcer.heard):
+            await asyncio.Event().wait()
+
+    async def _sweep(self) -> None:
+        while True:
+            self._sweep_now.clear()
+            try:
+                await self._desk.sweep()
+            except HearthError as error:
+                log.warning("generation_sweep_failed", reason=error.message)
+            with suppress(TimeoutError):
+                async with asyncio.timeout(self._sweep_s):
+                    await self._sweep_now.wait()
+
+
+def _cancelled(job: Job) -> Job:
+    if job.state is State.CANCELLED or job.cancelling:
+        return job
+    if job.ended:
+        raise _too_late(job)
+    if job.state is State.QUEUED:
+        return job.moved(State.CANCELLED)
+    return replace(job, cancelling=True)
+
+
+def _retried(job: Job) -> Job:
+    if job.state not in (State.FAILED, State.CANCELLED):
+        raise IllegalGenerationState(
+            f"{job.title} is {job.state}, so there is nothing to retry.", details={"state": str(job.state)}
+        )
+    takes = tuple(
+        take if take.is_done else replace(take, prompt_id=None, backend=None, attempts=0) for take in job.takes
+    )
+    return replace(job.moved(State.QUEUED, backend=None, started_at=None, cancelling=False), takes=takes)
+
+
+def _too_late(job: Job) -> IllegalGenerationState:
+    return IllegalGenerationState(
+        f"{job.title} is {job.state}, so there is nothing to cancel.", details={"state": str(job.state)}
+    )
