@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from enum import StrEnum
-from typing import Annotated, TypeAlias
+from typing import Annotated, Any, TypeAlias
 
 from pydantic import Field
 
-from backend.errors import JSON
 from backend.generation.job import result_url, thumbnail_url
 
 _ID_BYTES = 12
@@ -121,37 +119,38 @@ class ItemShown:
 
 
 @dataclass(frozen=True, slots=True)
-class ItemDetail(ItemShown):
+class ItemDetail:
     """One result with how it came about, as its sidecar has it: graph, models with hashes, seconds for each node."""
 
-    making: Mapping[str, JSON]
+    item: ItemShown
+    making: dict[str, Any]  # Any: JSON of whatever shape the graph has
 
 
-def facts_of(item: Item, *, has_picture: bool) -> dict[str, JSON]:
-    """Return what the list tells of *item*."""
-    return {
-        "id": item.id,
-        "job_id": item.job_id,
-        "kind": item.kind,
-        "mime": item.mime,
-        "name": item.name,
-        "url": result_url(item.id),
-        "thumbnail_url": thumbnail_url(item.id) if has_picture else None,
-        "width": item.width,
-        "height": item.height,
-        "duration_s": item.duration_s,
-        "bytes": item.size_bytes,
-        "sha256": item.sha256,
-        "text": item.text,
-        "title": item.title,
-        "workflow_id": item.workflow_id,
-        "workflow_version": item.workflow_version,
-        "prompt": item.prompt,
-        "models": list(item.models),
-        "seed": item.seed,
-        "created_at": item.created_at,
-        "favourite": item.favourite,
-        "rating": item.rating,
-        "trashed_at": item.trashed_at,
-        "removal_id": item.removal_id,
-    }
+def shown(item: Item, *, has_picture: bool) -> ItemShown:
+    """Show a result as it is now."""
+    return ItemShown(
+        id=item.id,
+        job_id=item.job_id,
+        kind=item.kind,
+        mime=item.mime,
+        name=item.name,
+        url=result_url(item.id),
+        thumbnail_url=thumbnail_url(item.id) if has_picture else None,
+        width=item.width,
+        height=item.height,
+        duration_s=item.duration_s,
+        bytes=item.size_bytes,
+        sha256=item.sha256,
+        text=item.text,
+        title=item.title,
+        workflow_id=item.workflow_id,
+        workflow_version=item.workflow_version,
+        prompt=item.prompt,
+        models=list(item.models),
+        seed=item.seed,
+        created_at=item.created_at,
+        favourite=item.favourite,
+        rating=item.rating,
+        trashed_at=item.trashed_at,
+        removal_id=item.removal_id,
+    )

@@ -108,6 +108,12 @@ def save(connection: Connection, items: Iterable[Item]) -> None:
             )
 
 
+def enter(connection: Connection, items: Sequence[Item]) -> None:
+    """Keep *items* as they lie on the disk: also what the table took for trashed is in its place."""
+    save(connection, items)
+    mark_restored(connection, [item.id for item in items if item.trashed_at is None])
+
+
 def replace_take(connection: Connection, job_id: str, take: int, items: Sequence[Item]) -> None:
     """Keep *items* as all that one execution made; what an earlier attempt at it left behind is forgotten."""
     is_stale = (_c.job_id == job_id, _c.take == take, _c.id.not_in([item.id for item in items]))

@@ -1,0 +1,106 @@
+"""What was made: collected from ComfyUI, kept with how it came about, shown in the gallery, thrown away and brought back."""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import dataclass
+from pathlib import Path
+
+from backend.database import Database
+from backend.generation.results.collect import Collector, HashOf
+from backend.generation.results.disposal import Disposal, Emptied, Removed, Returned
+from backend.generation.results.errors import (
+    FormatNotOffered,
+    InvalidGalleryQuery,
+    NoThumbnail,
+    PictureRefused,
+    PicturesBusy,
+    RemovalNotFound,
+    ResultError,
+    ResultGone,
+    ResultInTheWay,
+    ResultNotFound,
+    ResultNotStored,
+)
+from backend.generation.results.gallery import Gallery, GalleryPage, ResultFile
+from backend.generation.results.item import MAX_RATING, Item, ItemDetail, ItemShown, Kind
+from backend.generation.results.pictures import Format
+from backend.generation.results.posters import find_ffmpeg
+from backend.generation.results.query import DEFAULT_LIMIT, MAX_LIMIT, GalleryQuery, kinds_of, moment, words_of
+from backend.generation.results.rebuild import Rebuilt
+from backend.generation.results.retention import RetentionPlan
+from backend.generation.results.workshop import Workshop
+
+
+@dataclass(frozen=True, slots=True)
+class Results:
+    """Everything that has to do with results, joined; open it with :meth:`open` and close it at the end."""
+
+    collector: Collector
+    gallery: Gallery
+    disposal: Disposal
+    workshop: Workshop
+
+    @classmethod
+    async def open(cls, outputs: Path, database: Database, *, hash_of: HashOf, keep_days: int = 0) -> Results:
+        """Open the folder of outputs; finish what a crash left half-way.
+
+        Args:
+            outputs: ``<workspace>/outputs``; made when it is not there.
+            hash_of: SHA-256 of a model file by the name that a graph has for it, None when it is not known; blocking.
+            keep_days: Results that are older go to the trash, unless they are favourites; 0 keeps everything.
+        Raises:
+            OSError: The folder cannot be made.
+        """
+        workshop = Workshop(outputs, ffmpeg=await asyncio.to_thread(find_ffmpeg))
+        disposal = Disposal(outputs, database, workshop, keep_days=keep_days)
+        await disposal.start()
+        return cls(
+            Collector(outputs, database, workshop, hash_of), Gallery(outputs, database, workshop), disposal, workshop
+        )
+
+    async def close(self) -> None:
+        """Stop tidying and making pictures."""
+        await self.disposal.close()
+        await self.workshop.close()
+
+
+__all__ = [
+    "DEFAULT_LIMIT",
+    "MAX_LIMIT",
+    "MAX_RATING",
+    "Collector",
+    "Disposal",
+    "Emptied",
+    "Format",
+    "FormatNotOffered",
+    "Gallery",
+    "GalleryPage",
+    "GalleryQuery",
+    "HashOf",
+    "InvalidGalleryQuery",
+    "Item",
+    "ItemDetail",
+    "ItemShown",
+    "Kind",
+    "NoThumbnail",
+    "PictureRefused",
+    "PicturesBusy",
+    "Rebuilt",
+    "RemovalNotFound",
+    "Removed",
+    "ResultError",
+    "ResultFile",
+    "ResultGone",
+    "ResultInTheWay",
+    "ResultNotFound",
+    "ResultNotStored",
+    "Results",
+    "RetentionPlan",
+    "Returned",
+    "Workshop",
+    "find_ffmpeg",
+    "kinds_of",
+    "moment",
+    "words_of",
+]
