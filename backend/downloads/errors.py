@@ -157,6 +157,15 @@ class DestinationTaken(DownloadError):
     default_hint = "Choose another name, or remove the file first."
 
 
+class EngineStopped(DownloadError):
+    """Nothing is fetched, because Hearth is starting or ending."""
+
+    code = "engine_stopped"
+    status = 503
+    retryable = True
+    default_hint = "Try again in a moment. What has arrived is kept."
+
+
 class DownloadNotFound(DownloadError):
     """The queue and its history have no job with this id."""
 
@@ -219,12 +228,3 @@ class QueueNotStored(DownloadError):
     code = "queue_not_stored"
     status = 503
     default_hint = "Check that the workspace is writable and not full, then try again."
-
-
-class EngineStopped(DownloadError):
-    """Nothing is fetched, because Hearth is starting or ending."""
-
-    code = "engine_stopped"
-    status = 503
-    retryable = True
-    default_hint = "Try again in a moment. What has arrived is kept."

@@ -64,8 +64,12 @@ class Pump:
     def close(self) -> None:
         """Stop every request and end the thread; blocking."""
         self._ending = True
-        self._ring()
-        self._thread.join()
+        if self.is_alive:
+            self._ring()
+            self._thread.join()
+        self._multi.close()
+        self._epoll.close()
+        os.close(self._bell)
 
     async def perform(self, request: Request) -> None:
         """Run a request to its end, whatever that is; ``request.answer`` tells.
@@ -73,11 +77,14 @@ class Pump:
         Cancelled: the request is stopped and its socket closed before the cancellation goes on.
         """
         self._call(lambda: self._begin(request))
+        if not self.is_alive:  # it ends what it finds, but this one may have come too late
+            request.finish(pycurl.E_ABORTED_BY_CALLBACK, "the engine has stopped")
         try:
             await asyncio.shield(request.ended)
         except asyncio.CancelledError:
-            self._call(lambda: self._stop(request, "stopped"))
-            await request.ended
+            if self.is_alive:
+                self._call(lambda: self._stop(request, "stopped"))
+                await request.ended
             raise
 
     def wake(self) -> None:
@@ -219,9 +226,6 @@ class Pump:
                 self._calls.popleft()()
         for request in list(self._running):
             self._end_request(request, pycurl.E_ABORTED_BY_CALLBACK, "the engine has stopped")
-        self._multi.close()
-        self._epoll.close()
-        os.close(self._bell)
 
 
 def _curl_events(events: int) -> int:

@@ -1,12 +1,9 @@
-"""A process that fetches one file, to be killed, or to meet limits of its own: ``python -m … URL DESTINATION [SHA256]``.
-
-It prints ``begun`` once bytes arrive, then the result or the code of the error.
-"""
+"""A process that fetches one file, to be killed or to meet limits of its own; it tells once bytes arrive, then how it ended."""
 
 from __future__ import annotations
 
 import asyncio
-import sys
+from collections.abc import Callable
 from pathlib import Path
 
 from backend.downloads.transfer import Meter, TransferEngine, Wanted
@@ -14,13 +11,12 @@ from backend.errors import HearthError
 from backend.sources import RemoteFile
 
 
-def main(arguments: list[str]) -> None:
-    """Fetch what the arguments say."""
-    url, destination, *promise = arguments
-    print(asyncio.run(_fetch(url, Path(destination), promise[0] if promise else None)), flush=True)
+def fetch(url: str, destination: Path, sha256: str | None, tell: Callable[[str], None] = print) -> None:
+    """Fetch *url* and tell ``begun``, then ``fetched`` or the code of the error."""
+    tell(asyncio.run(_fetch(url, destination, sha256, tell)))
 
 
-async def _fetch(url: str, destination: Path, sha256: str | None) -> str:
+async def _fetch(url: str, destination: Path, sha256: str | None, tell: Callable[[str], None]) -> str:
     engine = TransferEngine(
         explain=lambda _url, status, _headers, _body: HearthError(f"status {status}"),
         reserve_bytes=lambda: 0,
@@ -33,7 +29,7 @@ async def _fetch(url: str, destination: Path, sha256: str | None) -> str:
         return RemoteFile(url, "the file")
 
     meter = Meter()
-    telling = asyncio.ensure_future(_tell(meter))
+    telling = asyncio.ensure_future(_tell_begin(meter, tell))
     try:
         fetched = await engine.fetch(Wanted(destination, resolve, sha256=sha256), meter)
     except HearthError as error:
@@ -44,11 +40,7 @@ async def _fetch(url: str, destination: Path, sha256: str | None) -> str:
     return f"fetched {fetched.resumed_from}"
 
 
-async def _tell(meter: Meter) -> None:
+async def _tell_begin(meter: Meter, tell: Callable[[str], None]) -> None:
     while meter.bytes_done <= meter.resumed_from:
         await asyncio.sleep(0.002)
-    print("begun", flush=True)
-
-
-if __name__ == "__main__":
-    main(sys.argv[1:])
+    tell("begun")

@@ -63,7 +63,8 @@ def test_a_write_that_the_system_refuses_for_lack_of_room_is_named(tmp_path: Pat
     url = model_host.put("/a", FILE)
     script = "import resource, signal, sys; signal.signal(signal.SIGXFSZ, signal.SIG_IGN)\n"
     script += "resource.setrlimit(resource.RLIMIT_FSIZE, (8 << 20, 8 << 20))\n"
-    script += "from tests.downloads.transfer.child import main; main(sys.argv[1:])"
+    script += "from pathlib import Path; from tests.downloads.transfer.child import fetch\n"
+    script += "fetch(sys.argv[1], Path(sys.argv[2]), None)"
     command = [sys.executable, "-c", script, url, str(tmp_path / "model.safetensors")]
     run = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=60, check=False)
     assert "no_space" in run.stdout, run.stderr
