@@ -8,6 +8,7 @@ from backend.generation.prompts import prepare_prompt
 from backend.generation.request import NewGeneration, Prepared, Source
 from backend.generation.service import GenerationLimits, GenerationPage, GenerationService
 from backend.generation.store import StoredEvent
+from backend.generation.uploads import Uploads
 
 __all__ = [
     "Backend",
@@ -35,5 +36,6 @@ __all__ = [
     "State",
     "StoredEvent",
     "StoredResult",
+    "Uploads",
     "prepare_prompt",
 ]

@@ -29,12 +29,13 @@ from backend.comfyui import (
 from backend.errors import JSON, HearthError
 from backend.generation.backends import Backend
 from backend.generation.dispatch import Dispatch, Lease, LeaseLost, Report
-from backend.generation.errors import Unfulfilled
+from backend.generation.errors import Unfulfilled, UploadMissing
 from backend.generation.eta import shape_of
 from backend.generation.execution import Execution, Preview, Ran
 from backend.generation.job import Job, Live, Problem, Take, shown
 from backend.generation.ports import Making, Output, ResultStore
 from backend.generation.reports import CANCELLED, DONE, FAILED, PLACED, PROGRESS, RETURNED, Told, cancel_channel
+from backend.generation.uploads import Uploads
 from backend.kit.clock import monotonic_s, utc_now
 from backend.logs import get_logger
 
@@ -56,6 +57,7 @@ class Runner:
     """Run jobs on *backend*, one at a time.
 
     Args:
+        uploads: The files that graphs may name as inputs.
         read: Returns a job as it is stored.
         secrets_of: Returns what goes to ComfyUI with a job and is not stored.
     """
@@ -65,12 +67,14 @@ class Runner:
         backend: Backend,
         dispatch: Dispatch,
         results: ResultStore,
+        uploads: Uploads,
         read: Callable[[str], Awaitable[Job]],
         secrets_of: Callable[[str], Mapping[str, JSON]],
     ) -> None:
         self._backend = backend
         self._dispatch = dispatch
         self._results = results
+        self._uploads = uploads
         self._read = read
         self._secrets_of = secrets_of
         self._task: asyncio.Task[None] | None = None
@@ -162,9 +166,13 @@ class Runner:
                         return _Next.OVER
                     execution.cancel()
                 try:
+                    if not is_sent:
+                        await self._uploads.deliver(take.graph, self._backend.client.files)
                     ran = await execution.run({**job.extra_data, **self._secrets_of(job.id)}, is_sent=is_sent)
                 except ComfyUIError as error:
                     return await self._not_known(job, take, error)
+                except UploadMissing as error:
+                    return await self._fail(job, error)
         return await self._ended(job, take, graph, prompt_id, ran, monotonic_s() - began_s)
 
     async def _not_known(self, job: Job, take: Take, error: ComfyUIError) -> _Next:

@@ -31,6 +31,7 @@ from backend.generation.reports import PROGRESS, cancel_channel
 from backend.generation.request import NewGeneration
 from backend.generation.runner import Runner
 from backend.generation.store import StoredEvent
+from backend.generation.uploads import Uploads
 from backend.generation.webhooks import Post, WebhookSender
 from backend.logs import get_logger
 
@@ -63,6 +64,7 @@ class GenerationService:
 
     Args:
         backends: Opened and closed with the service.
+        uploads: The files that inputs may name.
         prepare: Makes a request ready for ComfyUI.
         remedies_for: Says where missing models may come from.
         post: Sends a webhook's message.
@@ -76,6 +78,7 @@ class GenerationService:
         hub: Hub,
         backends: Sequence[Backend],
         results: ResultStore,
+        uploads: Uploads,
         prepare: Prepare,
         remedies_for: RemediesFor,
         post: Post,
@@ -108,7 +111,8 @@ class GenerationService:
         )  # fmt: skip
         self._sweep_s = limits.sweep_s
         self._runners = [
-            Runner(backend, self._dispatch, results, self._book.job, self._admission.secrets_of) for backend in backends
+            Runner(backend, self._dispatch, results, uploads, self._book.job, self._admission.secrets_of)
+            for backend in backends
         ]
         self._tasks: list[asyncio.Task[None]] = []
         self._errands: set[asyncio.Task[None]] = set()
