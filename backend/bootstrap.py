@@ -7,6 +7,7 @@ in reverse, so that whatever a part needs is there as long as the part itself.
 from __future__ import annotations
 
 import asyncio
+import os
 import sys
 from collections.abc import AsyncGenerator, Callable, Coroutine, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
@@ -16,18 +17,24 @@ from typing import Any
 
 from pydantic import SecretStr
 
-from backend.auth import Auth
+from backend.auth import Auth, Identity, Scope
 from backend.config import Settings
 from backend.database import Database
 from backend.downloads import DownloadService
 from backend.downloads.transfer import TransferEngine, partial_bytes
 from backend.errors import JSON
 from backend.events import Hub
+from backend.generation import GenerationLimits, GenerationService, Owner, Remedy
+from backend.generation.opening import Child, make_backends
+from backend.generation.preparing import Preparer
+from backend.generation.results import HashOf, Results
+from backend.generation.uploads import Uploads
+from backend.generation.workflows import TemplateShelf, WorkflowLibrary, find_templates
 from backend.kit.redact import register_secret
 from backend.logs import get_logger
 from backend.paths import ModelPaths
 from backend.presets import CatalogStore, PresetManager
-from backend.sources import FileRef, Sources, Tokens
+from backend.sources import FileRef, Sources, Tokens, post_bytes
 from backend.storage import Ledger
 from backend.system import Check, Installation, Preferences, WorkspaceLock, report_host, run_checks, sample_host
 
@@ -55,6 +62,10 @@ class Services:
     engine: TransferEngine
     downloads: DownloadService
     presets: PresetManager
+    results: Results
+    workflows: WorkflowLibrary
+    uploads: Uploads
+    generation: GenerationService
 
     @property
     def extra_model_paths(self) -> Path:
@@ -171,8 +182,21 @@ async def _open(
     stack.push_async_callback(presets.close)
     if settings.enable_preset_manager and settings.startup_presets:
         presets.queue_at_start(settings.startup_presets)
+    results = await Results.open(
+        settings.workspace / "outputs",
+        database,
+        hash_of=_hash_of(paths, ledger),
+        keep_days=settings.results_keep_days,
+    )
+    stack.push_async_callback(results.close)
+    workflows = await asyncio.to_thread(_library, settings)
+    uploads = Uploads(settings.workspace / "uploads")
+    generation = await _generation(settings, database, hub, paths, results, workflows, uploads, catalog)
+    await generation.start()
+    stack.push_async_callback(generation.close)
     return Services(
-        settings, database, preferences, auth, tokens, sources, paths, ledger, hub, engine, downloads, presets
+        settings, database, preferences, auth, tokens, sources, paths, ledger, hub, engine, downloads, presets, results,
+        workflows, uploads, generation,
     )  # fmt: skip
 
 
@@ -223,6 +247,83 @@ def _preset_manager(
         fetch=sources.fetch_bytes,
         catalog_url=settings.preset_catalog_url,
     )
+
+
+def _library(settings: Settings) -> WorkflowLibrary:
+    templates = find_templates()
+    shelf = None if templates is None else TemplateShelf(templates)
+    return WorkflowLibrary(settings.workspace / "workflows", shelf)
+
+
+async def _generation(
+    settings: Settings,
+    database: Database,
+    hub: Hub,
+    paths: ModelPaths,
+    results: Results,
+    workflows: WorkflowLibrary,
+    uploads: Uploads,
+    catalog: CatalogStore,
+) -> GenerationService:
+    child = None
+    if settings.comfyui_dir is not None:
+        child = Child(
+            directory=settings.comfyui_dir,
+            port=settings.comfyui_port,
+            base_directory=settings.workspace / "ComfyUI",
+            extra_model_paths=paths.extra_model_paths,
+            arguments=settings.comfyui_args,
+            environment=os.environ,
+        )
+    opened: list[GenerationService] = []
+
+    def changed(backend_id: str) -> None:
+        for service in opened:
+            service.backend_changed(backend_id)
+
+    service = GenerationService(
+        database=database,
+        hub=hub,
+        backends=await make_backends(settings.comfyui_url, child, changed),
+        results=results.collector,
+        prepare=Preparer(workflows),
+        remedies_for=lambda names: _remedies(catalog, names),
+        post=post_bytes,
+        uploads=uploads,
+        webhook_secret=_plain(settings.webhook_secret),
+        limits=GenerationLimits(settings.max_queue_depth, settings.max_queue_depth_per_user),
+    )
+    opened.append(service)
+    return service
+
+
+def _remedies(catalog: CatalogStore, names: Sequence[str]) -> list[Remedy]:
+    """Find presets that bring model files, by the name of the file or the end of its path."""
+    return [
+        Remedy(name, preset_id=preset_id, directory=directory)
+        for name in names
+        for (directory, file), preset_ids in catalog.current.users.items()
+        for preset_id in preset_ids
+        if name.rpartition("/")[2] == file.rpartition("/")[2]
+    ]
+
+
+def owner_of(who: Identity) -> Owner:
+    """Return whose jobs are those of *who*: each API key has its own; whoever signs in with the password has one in all."""
+    key = who.key_id
+    return Owner("owner" if key is None else f"key:{key}", who.name, is_admin=who.scope.includes(Scope.MANAGE))
+
+
+def _hash_of(paths: ModelPaths, ledger: Ledger) -> HashOf:
+    """Look up hashes of models for those who only know what a graph calls them."""
+
+    def hash_of(category: str, name: str) -> str | None:
+        *below, file = name.split("/")
+        path = paths.find("/".join((category, *below)), file)
+        record = None if path is None else ledger.lookup_sync(path)
+        return None if record is None else record.sha256
+
+    return hash_of
 
 
 def _connect(preferences: Preferences, tokens: Tokens, engine: TransferEngine, downloads: DownloadService) -> None:
@@ -285,7 +386,9 @@ def _token_environment(settings: Settings) -> dict[str, str]:
 
 def _register_secrets(settings: Settings) -> None:
     # ACCESS_PASSWORD is registered by Auth: masking a weak one would eat ordinary words, and so give it away.
-    secrets: Sequence[SecretStr | None] = (settings.hf_token, settings.civitai_token, settings.github_token)
+    secrets: Sequence[SecretStr | None] = (
+        settings.hf_token, settings.civitai_token, settings.github_token, settings.webhook_secret,
+    )  # fmt: skip
     for secret in secrets:
         register_secret(_plain(secret))
 

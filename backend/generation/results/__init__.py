@@ -47,7 +47,8 @@ class Results:
 
         Args:
             outputs: ``<workspace>/outputs``; made when it is not there.
-            hash_of: SHA-256 of a model file by the name that a graph has for it, None when it is not known; blocking.
+            hash_of: SHA-256 of a model file by its category and the name that graphs have for it, None when it is not
+                known; blocking.
             keep_days: Results that are older go to the trash, unless they are favourites; 0 keeps everything.
         Raises:
             OSError: The folder cannot be made.

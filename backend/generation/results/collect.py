@@ -24,14 +24,14 @@ from backend.generation.results.errors import ResultNotStored
 from backend.generation.results.item import Item, Kind, result_id, stamp
 from backend.generation.results.measure import Measured, measure_media
 from backend.generation.results.media import Media, sniff
-from backend.generation.results.words import prompt_of, searchable, writable
+from backend.generation.results.words import models_of, prompt_of, searchable, writable
 from backend.generation.results.workshop import THUMBNAILS, Workshop
 
 _JOB_ID = re.compile(r"[A-Za-z0-9_-]{1,64}", re.ASCII)
 _UNFIT_FOR_NAMES = re.compile(r'[\x00-\x1f\x7f/\\:*?"<>|]')
 _MAX_NAME = 120
 
-HashOf = Callable[[str], str | None]
+HashOf = Callable[[str, str], str | None]
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,7 +61,8 @@ class Collector:
     """Keep results below *outputs* and in the gallery.
 
     Args:
-        hash_of: SHA-256 of a model file by the name that a graph has for it, None when it is not known; blocking.
+        hash_of: SHA-256 of a model file by its category and the name that graphs have for it, None when it is not
+            known; blocking.
     """
 
     def __init__(self, outputs: Path, database: Database, workshop: Workshop, hash_of: HashOf) -> None:
@@ -100,7 +101,10 @@ class Collector:
         month = datetime.fromisoformat(job.created_at).astimezone(UTC).strftime("%Y-%m")
         folder = self._outputs / month / job.id
         folder.mkdir(parents=True, exist_ok=True)
-        models = tuple((name, self._hash_of(name)) for name in dict.fromkeys(making.models))
+        models = tuple(
+            (name, None if category is None else self._hash_of(category, name))
+            for category, name in models_of(making.graph)
+        )
         return _Batch(job, making, folder, models, prompt_of(making.graph, job.inputs))
 
     async def _keep(self, batch: _Batch, output: Output, place: int, fetch: Fetch) -> Item:

@@ -1,10 +1,11 @@
-"""Find the words of a graph: what somebody asked for, told from the graph's shape and not from the class of its nodes."""
+"""Find what people look for in a graph: the words of whoever asked, and the models that it names."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from typing import cast
 
+from backend.comfyui import folder_of, is_model_input
 from backend.errors import JSON
 
 # Inputs that hold words for a model to read, in ComfyUI's own nodes and in most others.
@@ -38,6 +39,17 @@ def searchable(title: str, prompt: str, graph: Mapping[str, JSON], inputs: Mappi
 def writable(text: str) -> str:
     """Replace half a surrogate pair, which JSON can carry and neither a database nor a file can."""
     return text.encode("utf-8", "replace").decode()
+
+
+def models_of(graph: Mapping[str, JSON]) -> tuple[tuple[str | None, str], ...]:
+    """Return (folder, name) of every model file that the graph names, the name with forward slashes."""
+    found: dict[tuple[str | None, str], None] = {}
+    for node in graph.values():
+        class_type = node.get("class_type") if isinstance(node, Mapping) else None
+        for name, value in _inputs(node).items():
+            if isinstance(class_type, str) and isinstance(value, str) and is_model_input(class_type, name, value):
+                found[folder_of(class_type, name), writable(value.replace("\\", "/"))] = None
+    return tuple(found)
 
 
 def _sources(graph: Mapping[str, JSON], name: str) -> set[str]:
