@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 
 from backend.errors import JSON
 from backend.generation.workflows.convert.follow import Cut, Output, follow
-from backend.generation.workflows.convert.promoted import Value, Widgets
+from backend.generation.workflows.convert.promoted import Promotion, Value, Widgets
 from backend.generation.workflows.convert.schema import Node, read_workflow
 from backend.generation.workflows.convert.tree import Scope, is_decoration, unfold_workflow
 from backend.generation.workflows.definitions import ObjectInfo, definition_of
@@ -14,7 +15,15 @@ from backend.generation.workflows.errors import UnknownNodes
 from backend.generation.workflows.reading import as_list, as_mapping, as_text
 
 
-def convert(content: Mapping[str, JSON], object_info: ObjectInfo) -> dict[str, dict[str, JSON]]:
+@dataclass(frozen=True, slots=True)
+class Conversion:
+    """The graph, and which inputs (node id and name) show on the outside of a subgraph."""
+
+    graph: dict[str, dict[str, JSON]]
+    promotions: Mapping[tuple[str, str], Promotion]
+
+
+def convert(content: Mapping[str, JSON], object_info: ObjectInfo) -> Conversion:
     """Return the server's format of a workflow in the editor's format.
 
     Ids of nodes inside subgraphs read ``outer:inner``. Every link leads to an output of a node in the result.
@@ -27,13 +36,20 @@ def convert(content: Mapping[str, JSON], object_info: ObjectInfo) -> dict[str, d
     running = [(scope, node) for scope, node in root.running() if node.type in object_info or not is_decoration(node)]
     _refuse_unknown([(scope, node) for scope, node in running if definition_of(object_info, node.type) is None])
     widgets = Widgets(object_info, _linkable_types(object_info))
-    graph = {scope.id_of(node): _entry(scope, node, widgets, object_info) for scope, node in running}
+    promotions: dict[tuple[str, str], Promotion] = {}
+    graph = {scope.id_of(node): _entry(scope, node, widgets, object_info, promotions) for scope, node in running}
     for entry in graph.values():
         entry["inputs"] = {name: value for name, value in as_mapping(entry["inputs"]).items() if _leads(value, graph)}
-    return graph
+    return Conversion(graph, promotions)
 
 
-def _entry(scope: Scope, node: Node, widgets: Widgets, object_info: ObjectInfo) -> dict[str, JSON]:
+def _entry(
+    scope: Scope,
+    node: Node,
+    widgets: Widgets,
+    object_info: ObjectInfo,
+    promotions: dict[tuple[str, str], Promotion],
+) -> dict[str, JSON]:
     inputs: dict[str, JSON] = {name: _kept(value) for name, value in widgets.of_node(scope, node).items()}
     for socket in node.inputs:
         found = follow(scope, socket, widgets)
@@ -41,6 +57,8 @@ def _entry(scope: Scope, node: Node, widgets: Widgets, object_info: ObjectInfo) 
             inputs[socket.name] = [found.scope.id_of(found.node), found.slot]
         elif isinstance(found, Value):
             inputs[socket.name] = _kept(found.content)
+            if found.shown is not None:
+                promotions[scope.id_of(node), socket.name] = found.shown
         elif isinstance(found, Cut):
             inputs.pop(socket.name, None)
     definition = definition_of(object_info, node.type)

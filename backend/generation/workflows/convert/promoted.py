@@ -24,10 +24,20 @@ _LEGACY_PREFIX = re.compile(r"^\s*\d+\s*:\s*(?=.)")
 
 
 @dataclass(frozen=True, slots=True)
+class Promotion:
+    """Where a value shows on the outside: the node of the subgraph, and the name and label of its input there."""
+
+    host_id: str
+    name: str
+    label: str
+
+
+@dataclass(frozen=True, slots=True)
 class Value:
-    """A value in the place of a link."""
+    """A value in the place of a link, and where it is shown if that is not the node itself."""
 
     content: JSON
+    shown: Promotion | None = None
 
 
 @dataclass(slots=True)
@@ -63,6 +73,11 @@ class Widgets:
 
     def of_port(self, scope: Scope, port: Port) -> Value | None:
         """Return the value of an input of the subgraph *scope* that nothing is linked to on its outside."""
+        value = self._of_port(scope, port)
+        shown = Promotion(":".join(scope.path), port.name, port.label or port.name)
+        return None if value is None else Value(value.content, shown)
+
+    def _of_port(self, scope: Scope, port: Port) -> Value | None:
         outside = self._outside(scope).by_input
         if port.name in outside:
             return Value(outside[port.name])
@@ -74,7 +89,7 @@ class Widgets:
             changed = self._outside(scope).by_widget.get(node.id, {})
             if name in changed:
                 return Value(changed[name])
-            return next((self.of_port(inner, each) for each in inner.sheet.inputs if each.name == name), None)
+            return next((self._of_port(inner, each) for each in inner.sheet.inputs if each.name == name), None)
         return None
 
     def _targets(self, scope: Scope, port: Port) -> Iterator[tuple[Node, str]]:

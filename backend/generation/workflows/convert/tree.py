@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 
-from backend.generation.workflows.convert.schema import Link, Node, Sheet, Socket, Workflow
+from backend.errors import JSON
+from backend.generation.workflows.convert.schema import Link, Node, Sheet, Socket, Workflow, read_workflow
 from backend.generation.workflows.errors import ConversionFailed
 
 PRIMITIVE = "PrimitiveNode"
@@ -82,6 +83,15 @@ def known_classes(workflow: Workflow) -> dict[str, list[tuple[str, str | None]]]
             if node.type not in workflow.subgraphs and node.type not in _ONLY_IN_THE_EDITOR:
                 classes.setdefault(node.type, []).append((node.id, node.title))
     return classes
+
+
+def running_nodes(content: Mapping[str, JSON]) -> list[Node]:
+    """Return the nodes of a workflow that run, those in subgraphs once for each use.
+
+    Raises:
+        ConversionFailed: A subgraph contains itself.
+    """
+    return [node for _, node in unfold_workflow(read_workflow(content)).running()]
 
 
 def is_decoration(node: Node) -> bool:
