@@ -19,10 +19,12 @@ _PRIVATE = (
     "CIVITAI",
     "GITHUB_TOKEN",
 )
-# Runs in the child before ComfyUI does: the kernel shall end it when Hearth dies, however Hearth dies (prctl(2)).
+# Runs in the child before ComfyUI does: the kernel shall end it when Hearth dies, however Hearth dies (prctl(2)), and
+# SIGINT shall stop it even where Hearth was started with SIGINT ignored, as shells do with background jobs.
 _BOUND_TO_PARENT = (
     "import ctypes,os,signal,sys\n"
     "ctypes.CDLL(None).prctl(1,signal.SIGTERM,0,0,0)\n"
+    "signal.signal(signal.SIGINT,signal.SIG_DFL)\n"
     "os.getppid()==int(sys.argv[1]) or os._exit(143)\n"
     "os.execv(sys.argv[2],sys.argv[2:])\n"
 )
