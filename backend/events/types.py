@@ -14,7 +14,7 @@ STORAGE = "storage"
 SYSTEM = "system"
 PRESETS = "presets"
 GENERATIONS = "generations"
-TOPICS = (DOWNLOADS, SYSTEM, PRESETS, STORAGE)
+TOPICS = (DOWNLOADS, SYSTEM, PRESETS, STORAGE, GENERATIONS)
 
 DOWNLOAD_PROGRESS = "download.progress"
 DOWNLOAD_CHANGED = "download.changed"

@@ -3,6 +3,7 @@
 from backend.sources.addresses import checked_url, is_forbidden_address
 from backend.sources.base import FileRef, RemoteFile
 from backend.sources.errors import SourceError, TokenError
+from backend.sources.fetch import post_bytes
 from backend.sources.registry import Sources
 from backend.sources.tokens import TokenDescription, Tokens
 
@@ -16,4 +17,5 @@ __all__ = [
     "Tokens",
     "checked_url",
     "is_forbidden_address",
+    "post_bytes",
 ]

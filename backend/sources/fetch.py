@@ -1,4 +1,4 @@
-"""Fetch one small document over HTTP(S), bounded in bytes and time.
+"""Fetch or send one small document over HTTP(S), bounded in bytes and time.
 
 For catalogues and the like; model files go through the transfer engine. No token is ever sent from here.
 """
@@ -6,6 +6,7 @@ For catalogues and the like; model files go through the transfer engine. No toke
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Mapping
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
 _MAX_REDIRECTS = 5
 _IDLE_S = 20.0
 _TOTAL_S = 120.0
+_POST_S = 20.0
 
 
 async def fetch_bytes(url: str, limit_bytes: int, *, cafile: str | None = None) -> bytes:
@@ -38,6 +40,30 @@ async def fetch_bytes(url: str, limit_bytes: int, *, cafile: str | None = None) 
     except TimeoutError:
         raise FetchFailed(f"The host did not deliver within {_TOTAL_S:.0f} seconds.") from None
     except httpx2.TimeoutException:
+        raise FetchFailed("The host does not answer in time.") from None
+    except (httpx2.HTTPError, httpx2.InvalidURL) as error:
+        raise FetchFailed(f"The host cannot be reached ({type(error).__name__}).") from None
+
+
+async def post_bytes(url: str, body: bytes, headers: Mapping[str, str], *, cafile: str | None = None) -> int:
+    """Send *body* to *url* and return the status of the answer, which is not read; no redirect is followed.
+
+    Raises:
+        FetchFailed: Unreachable, or too slow.
+        SourceError: The address is not one that may be asked.
+    """
+    address = checked_url(url)
+    http = await asyncio.to_thread(open_http, cafile, idle_s=_IDLE_S)
+    import httpx2
+
+    try:
+        async with (
+            http,
+            asyncio.timeout(_POST_S),
+            http.stream("POST", address, content=body, headers=headers) as answer,
+        ):
+            return answer.status_code
+    except (TimeoutError, httpx2.TimeoutException):
         raise FetchFailed("The host does not answer in time.") from None
     except (httpx2.HTTPError, httpx2.InvalidURL) as error:
         raise FetchFailed(f"The host cannot be reached ({type(error).__name__}).") from None

@@ -22,9 +22,10 @@ from starlette.responses import JSONResponse
 from starlette.websockets import WebSocket, WebSocketDisconnect
 
 from backend.auth import Credentials, Identity, NotSignedIn
+from backend.bootstrap import owner_of
 from backend.errors import HearthError
-from backend.events import TOPICS, Numbered, Subscription
-from backend.events.types import DOWNLOADS, STORAGE, SYSTEM
+from backend.events import TOPICS, Event, Numbered, Subscription
+from backend.events.types import DOWNLOADS, GENERATIONS, STORAGE, SYSTEM
 from backend.kit.clock import utc_now
 from backend.kit.redact import redact
 from backend.logs import get_logger
@@ -84,6 +85,18 @@ async def system(websocket: WebSocket) -> None:
     await _serve(websocket, (SYSTEM,))
 
 
+@router.websocket("/ws/generations")
+async def generations(websocket: WebSocket) -> None:
+    """Tell every job that the caller may see, with previews."""
+    await _serve(websocket, (GENERATIONS,), previews=True)
+
+
+@router.websocket("/ws/generations/{job_id}")
+async def generation(websocket: WebSocket, job_id: str) -> None:
+    """Tell one job, with previews."""
+    await _serve(websocket, (GENERATIONS,), key=job_id, previews=True)
+
+
 @router.websocket("/ws/live")
 async def live(websocket: WebSocket) -> None:
     """Tell the topics named in ``?topics=downloads,system``, or all of them, over one connection."""
@@ -91,7 +104,9 @@ async def live(websocket: WebSocket) -> None:
     await _serve(websocket, tuple(dict.fromkeys(filter(None, named))))
 
 
-async def _serve(websocket: WebSocket, topics: Sequence[str], *, key: str | None = None) -> None:
+async def _serve(
+    websocket: WebSocket, topics: Sequence[str], *, key: str | None = None, previews: bool = False
+) -> None:
     services: Services = websocket.state.services
     subscription = services.hub.subscribe(topics, key=key, progress_interval_s=_PROGRESS_INTERVAL_S)
     try:
@@ -99,7 +114,7 @@ async def _serve(websocket: WebSocket, topics: Sequence[str], *, key: str | None
         _check_topics(topics)
         with subscription:
             # Listening starts before the state is read, so that nothing falls between the two.
-            connection = _Connection(websocket, services, subscription, identity, key)
+            connection = _Connection(websocket, services, subscription, identity, key, previews=previews)
             first = await connection.state()
             await websocket.accept()
             await connection.run(first)
@@ -129,13 +144,22 @@ class _Connection:
     """Serve one client that was let in."""
 
     def __init__(
-        self, websocket: WebSocket, services: Services, subscription: Subscription, identity: Identity, key: str | None
+        self,
+        websocket: WebSocket,
+        services: Services,
+        subscription: Subscription,
+        identity: Identity,
+        key: str | None,
+        *,
+        previews: bool = False,
     ) -> None:
         self._websocket = websocket
         self._services = services
         self._subscription = subscription
         self._identity = identity
         self._key = key
+        self._owner = owner_of(identity)
+        self._previews = previews
 
     async def state(self) -> list[str]:
         """Return a snapshot frame for each topic; its number is that of the newest change that it may hold.
@@ -146,7 +170,7 @@ class _Connection:
         hub, frames = self._services.hub, list[str]()
         for topic in self._subscription.topics:
             seq = hub.sequence(topic)
-            data = await snapshot(self._services, topic, self._key)
+            data = await snapshot(self._services, topic, self._key, self._owner)
             frames.append(_frame(topic, "snapshot", seq, utc_now(), self._key or "", data))
         return frames
 
@@ -175,15 +199,24 @@ class _Connection:
                     return _Closing(4000 + error.status, error.code)
         return _Closing(4000 + NotSignedIn.status, NotSignedIn.code)
 
-    async def _tell(self, frames: Sequence[str]) -> _Closing:
+    async def _tell(self, first: Sequence[str]) -> _Closing:
+        frames: Sequence[str | bytes] = first
         while True:
             for frame in frames:
                 if not await self._send(frame):
                     return _Closing(_TOO_SLOW, "too_slow")
-            frames = [_change(numbered) for numbered in await self._subscription.next()]
+            frames = [_change(each) for each in await self._subscription.next() if self._is_told(each.event)]
             if self._subscription.lost:
                 self._subscription.resume()
                 frames = await self.state()
+
+    def _is_told(self, event: Event) -> bool:
+        """Leave out what happens to jobs of others, and previews where nobody looks."""
+        if event.topic != GENERATIONS or not event.key:
+            return True
+        if event.blob is not None and not self._previews:
+            return False
+        return self._services.generation.may_see(self._owner, event.key)
 
     async def _listen(self) -> _Closing | None:
         while True:
@@ -196,11 +229,14 @@ class _Connection:
             if _is_ping(text) and not await self._send('{"type":"pong"}'):
                 return _Closing(_TOO_SLOW, "too_slow")
 
-    async def _send(self, text: str) -> bool:
-        """Send *text*; false when the client has not read for too long. A frame is sent whole or not at all."""
+    async def _send(self, frame: str | bytes) -> bool:
+        """Send *frame*; false when the client has not read for too long. A frame is sent whole or not at all."""
         try:
             async with asyncio.timeout(_SEND_TIMEOUT_S):
-                await self._websocket.send_text(text)
+                if isinstance(frame, bytes):
+                    await self._websocket.send_bytes(frame)
+                else:
+                    await self._websocket.send_text(frame)
         except TimeoutError:
             return False
         return True
@@ -220,9 +256,13 @@ def _is_ping(text: str) -> bool:
     return isinstance(message, dict) and cast("dict[object, object]", message).get("type") == "ping"
 
 
-def _change(numbered: Numbered) -> str:
+def _change(numbered: Numbered) -> str | bytes:
     event = numbered.event
-    return _frame(event.topic, event.type, numbered.seq, numbered.at, event.key, event.data)
+    frame = _frame(event.topic, event.type, numbered.seq, numbered.at, event.key, event.data)
+    if event.blob is None:
+        return frame
+    head = frame.encode()
+    return len(head).to_bytes(4, "big") + head + event.blob
 
 
 def _frame(topic: str, kind: str, seq: int, at: datetime, key: str, data: Snapshot) -> str:

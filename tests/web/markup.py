@@ -98,6 +98,9 @@ class Page(HTMLParser):
     def by_id(self, name: str) -> Element:
         return self.one(id=name)
 
+    def ids(self) -> set[str]:
+        return {element.get("id") for element in self.elements} - {""}
+
     def foreign_loads(self) -> list[str]:
         """Return every address that the browser would load from, or send to, another host."""
         loads = [

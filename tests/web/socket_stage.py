@@ -25,6 +25,7 @@ from backend.downloads.service import DownloadPage, QueueTotals
 from backend.downloads.view import DownloadJob
 from backend.errors import JSON
 from backend.events import Event, Hub
+from backend.generation import GenerationNotFound, GenerationPage, Owner
 from backend.web import socket as sockets
 from tests.secret_watch import watch
 
@@ -70,6 +71,35 @@ class Presets:
         return Snapshot()
 
 
+class Generation:
+    """What somebody generates: nothing of the owner of this stage, and something of another."""
+
+    def may_see(self, owner: Owner, job_id: str) -> bool:
+        return job_id != "theirs"
+
+    def unfinished(self, owner: Owner) -> list[Any]:
+        return []
+
+    def backends(self) -> list[Any]:
+        return []
+
+    async def list(self, owner: Owner, *, states: Any, limit: int) -> GenerationPage:
+        return GenerationPage([], 0)
+
+    async def get(self, job_id: str, owner: Owner) -> Any:
+        if job_id == "theirs":
+            raise GenerationNotFound("There is no such generation.")
+        return JobShown({"id": job_id, "state": "running"})
+
+
+@dataclass
+class JobShown:
+    shape: dict[str, JSON]
+
+    def as_dict(self) -> dict[str, JSON]:
+        return self.shape
+
+
 @dataclass
 class Stage:
     """The parts that a socket asks, real where it matters: the door and the hub."""
@@ -78,6 +108,7 @@ class Stage:
     hub: Hub
     downloads: Downloads
     presets: Presets
+    generation: Generation
     port: int
     server: uvicorn.Server
     token: str = field(repr=False)
@@ -116,7 +147,7 @@ async def real_stage(anyio_backend: object, database: Database, tmp_path: Path, 
     listener.bind(("127.0.0.1", 0))
     server = uvicorn.Server(uvicorn.Config(with_state, log_config=None, lifespan="off", ws_max_size=64 * 1024))
     stage = Stage(
-        auth, Hub(), Downloads(), Presets(), listener.getsockname()[1], server,
+        auth, Hub(), Downloads(), Presets(), Generation(), listener.getsockname()[1], server,
         watch("session token", signed_in.access_token), signed_in.session_id,
     )  # fmt: skip
     state["services"] = stage

@@ -66,6 +66,16 @@ async def test_a_part_that_asks_for_itself_gets_itself(browser: httpx2.AsyncClie
         assert part.elements[0]["id"] == target
 
 
+@pytest.mark.parametrize(
+    ("below", "url"), [("/downloads", "/downloads/add"), ("/presets/small", "/presets/small/remove")]
+)
+async def test_a_dialog_shares_no_id_with_the_page_below(browser: httpx2.AsyncClient, below: str, url: str) -> None:
+    """A label would otherwise name something on the page behind it."""
+    dialog = Page.read((await browser.get(url, headers={**HTMX, "HX-Target": "dialog#dialog"})).text)
+    page = Page.read((await browser.get(below)).text)
+    assert dialog.ids() & page.ids() == set()
+
+
 async def test_the_current_page_is_marked_in_both_navigations(browser: httpx2.AsyncClient) -> None:
     """Screen readers hear where they are."""
     page = Page.read((await browser.get("/downloads")).text)
