@@ -22,8 +22,8 @@ def catalogue(tmp_path: Path, model_host: ModelHost, hugging_face: HuggingFaceHu
     folder = tmp_path / "catalogue"
     write_preset(folder, "quick", [offer(model_host, "quick.safetensors", 300_000)])
     slow = [
-        offer(model_host, "slow-a.safetensors", 6 * MB, Slow(1.2 * MB)),
-        offer(model_host, "slow-b.safetensors", 3 * MB, Slow(1.2 * MB), directory="vae"),
+        offer(model_host, "slow-a.safetensors", 6 * MB, Slow(300_000)),
+        offer(model_host, "slow-b.safetensors", 3 * MB, Slow(300_000), directory="vae"),
     ]
     write_preset(folder, "slow", slow, category="video")
     content = Content.safetensors(400_000, seed=5)
@@ -113,7 +113,7 @@ def test_pausing_resuming_cancelling_and_starting_again(page: Page, server: Live
     expect(page.locator("#section-waiting")).to_contain_text("Paused")
     page.get_by_role("button", name="Resume Slow").click()
     expect(page.locator("#section-running")).to_be_visible()
-    model_host.wait_for(lambda seen: any(request.bytes_sent > MB for request in seen))
+    model_host.wait_for(lambda seen: sum(request.bytes_sent for request in seen) > MB)
     page.get_by_role("button", name="Cancel Slow").click()
     history = page.locator(".historyrow")
     expect(history).to_contain_text("Cancelled")

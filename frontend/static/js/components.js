@@ -25,17 +25,12 @@
 
   document.addEventListener("htmx:after:swap", () => {
     const dialog = document.getElementById("dialog");
-    if (dialog && dialog.childElementCount && !dialog.open && dialog.dataset.wanted) {
+    // It is emptied when it closes, so what is in it now has just arrived.
+    if (dialog && dialog.childElementCount && !dialog.open) {
       dialog.setAttribute("aria-labelledby", "dialog-title");
       dialog.showModal();
     }
-    if (dialog) delete dialog.dataset.wanted;
     dress(document);
-  });
-
-  document.addEventListener("htmx:before:swap", (event) => {
-    const dialog = document.getElementById("dialog");
-    if (dialog && event.detail.tasks.some((task) => task.target === dialog)) dialog.dataset.wanted = "yes";
   });
 
   // ---- going from page to page

@@ -27,6 +27,7 @@
   let pollTimer = 0;
   let lastFrameAt = null;
   let spokenAt = 0;
+  let speakTimer = 0;
 
   const tell = (name) => document.body.dispatchEvent(new CustomEvent(name));
 
@@ -77,9 +78,9 @@
 
   function writeQueue() {
     const running = [...jobs.values()].filter((job) => RUNNING.includes(job.state));
-    const waiting = [...jobs.values()].filter((job) => job.state === "queued").length;
+    const waiting = jobs.size - running.length;
     const bytesPerS = running.reduce((sum, job) => sum + (job.speed_bytes_s ?? 0), 0);
-    const left = running.reduce((sum, job) => sum + Math.max(0, (job.bytes_total ?? 0) - job.bytes_done), 0);
+    const left = [...jobs.values()].reduce((sum, job) => sum + Math.max(0, (job.bytes_total ?? 0) - job.bytes_done), 0);
     for (const element of document.querySelectorAll("[data-live-queue]")) {
       const kind = element.dataset.liveQueue;
       if (kind === "speed") element.textContent = running.length ? speed(bytesPerS) : "–";
@@ -102,12 +103,14 @@
     else jobs.set(job.id, { ...jobs.get(job.id), ...job });
   }
 
-  /** Speak of a change of state, at most once in 5 s; numbers are never spoken. */
+  /** Speak of a change of state, at most once in 5 s, then of the newest; numbers are never spoken. */
   function speak(text) {
-    const region = document.getElementById("announce");
-    if (!region || Date.now() - spokenAt < SPEAK_EVERY_MS) return;
-    spokenAt = Date.now();
-    region.textContent = text;
+    clearTimeout(speakTimer);
+    speakTimer = setTimeout(() => {
+      spokenAt = Date.now();
+      const region = document.getElementById("announce");
+      if (region) region.textContent = text;
+    }, Math.max(0, spokenAt + SPEAK_EVERY_MS - Date.now()));
   }
 
   const FRAMES = {
