@@ -153,9 +153,7 @@ def test_what_is_asked_for_twice_is_one_job(
 def test_the_whole_journey(tmp_path: Path, hub: HuggingFaceHub, serve: Callable[..., LiveServer]) -> None:
     """Sign in, pick a preset, watch real bytes, pull the plug half-way, start again, end verified where ComfyUI looks."""
     size = 50_000_000
-    contents = shelve(
-        tmp_path / "catalogue", hub, "ltx-video-2b", size=size, faults=(Slow(0.3e6),)
-    )  # 4 s to the half: a checkpoint is made each second
+    contents = shelve(tmp_path / "catalogue", hub, "ltx-video-2b", size=size, faults=(Slow(0.8e6),))
     server = serve()
     token = curl(
         """curl -X POST http://localhost:8000/api/auth/login -d '{"password":"{password}"}'""",
