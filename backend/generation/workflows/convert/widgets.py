@@ -25,8 +25,9 @@ from backend.generation.workflows.definitions import (
 from backend.generation.workflows.reading import as_int, is_number
 
 _SEEDS = frozenset({"seed", "noise_seed"})
-CONTROLS = frozenset({"fixed", "increment", "decrement", "randomize", "increment-wrap"})
-_BUTTONS_OF_3D = frozenset({"upload3dmodel", "uploadExtraResources", "clear"})
+# Tuples, since saved values may be of any kind, and some cannot be looked up in a set.
+_CONTROLS = ("fixed", "increment", "decrement", "randomize", "increment-wrap")
+_BUTTONS_OF_3D = ("upload3dmodel", "uploadExtraResources", "clear")
 _CUSTOM_CHOICE = "CustomCombo"  # its front end adds the index of the choice and the choices themselves
 _MAX_ROWS = 1000
 
@@ -125,9 +126,9 @@ class _Row:
         """Pass by what says how a value changes after a run; old files lack it, and some node packs add their own."""
         following = self._following()
         expected = controls_after(definition)
-        if expected and (following is None or following in CONTROLS):
+        if expected and (following is None or following in _CONTROLS):
             self._next += expected
-        elif definition.type == "INT" and following in CONTROLS and not expected:
+        elif definition.type == "INT" and following in _CONTROLS and not expected:
             self._next += 1
 
 

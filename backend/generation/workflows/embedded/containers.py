@@ -9,7 +9,7 @@ from backend.generation.workflows.embedded.blocks import Blocks, TooLong
 from backend.generation.workflows.embedded.films import matroska_texts, mp4_texts
 from backend.generation.workflows.embedded.pictures import jpeg_texts, webp_texts
 from backend.generation.workflows.embedded.png import SIGNATURE, png_texts
-from backend.generation.workflows.embedded.sounds import flac_texts
+from backend.generation.workflows.embedded.sounds import flac_texts, mp3_texts, ogg_texts
 from backend.generation.workflows.errors import WorkflowDamaged, WorkflowTooLarge
 
 _Reader = Callable[[Blocks], Iterator[tuple[str, str]]]
@@ -22,11 +22,13 @@ _KINDS: tuple[tuple[str, int, tuple[bytes, ...], _Reader], ...] = (
     ("mp4", 4, (b"ftyp", b"moov", b"mdat", b"wide"), mp4_texts),
     ("matroska", 0, (b"\x1a\x45\xdf\xa3",), matroska_texts),
     ("flac", 0, (b"fLaC",), flac_texts),
+    ("ogg", 0, (b"OggS",), ogg_texts),
+    ("mp3", 0, (b"ID3",), mp3_texts),
 )
 
 
 def texts_inside(file: BinaryIO) -> tuple[str, dict[str, str]] | None:
-    """Return the kind of file (``png``, ``webp``, ``jpeg``, ``mp4``, ``matroska``, ``flac``) and its texts; blocking.
+    """Return the kind of file (``png``, ``webp``, ``jpeg``, ``mp4``, ``matroska``, ``flac``, ``ogg``, ``mp3``) and its texts; blocking.
 
     Names are in lower case; of two texts with one name the first counts. None: the file is of no kind known here.
     What was read before damage counts: a film whose end is missing may still carry its workflow at the beginning.
