@@ -1,9 +1,15 @@
-"""Fetch one file with Hearth's transfer engine, as a child process whose cost can be measured; prints the loop's lag."""
+"""Fetch one file with Hearth's transfer engine in a process of its own, and write down what it cost.
+
+Measured from the call to the published file: Hearth is a server that runs already when a download begins, so the start of
+the interpreter is not a cost of the transfer.
+"""
 
 from __future__ import annotations
 
 import argparse
 import asyncio
+import json
+import resource
 import time
 from pathlib import Path
 
@@ -14,8 +20,10 @@ from backend.sources import RemoteFile
 _BEAT_S = 0.005
 
 
-async def fetch(url: str, destination: Path, sha256: str | None, cafile: str | None, connections: int) -> float:
-    """Fetch *url* and return the 99th percentile of the event loop's lag in milliseconds."""
+async def fetch(
+    url: str, destination: Path, sha256: str | None, cafile: str | None, connections: int
+) -> dict[str, float]:
+    """Fetch *url* and return seconds, processor seconds, and the event loop's lag (99th percentile) in milliseconds."""
     remote = RemoteFile(
         url=url, identity=url, filename=None, size_bytes=None, sha256=None, revision=None, content_addressed=False,
         headers={},
@@ -32,11 +40,18 @@ async def fetch(url: str, destination: Path, sha256: str | None, cafile: str | N
     try:
         lags: list[float] = []
         beat = asyncio.create_task(_beat(lags))
+        begin, cpu_s = time.monotonic(), _cpu_s()
         await engine.fetch(Wanted(destination=destination, resolve=resolve, sha256=sha256), Meter())
+        cost = {"seconds": time.monotonic() - begin, "cpu_s": _cpu_s() - cpu_s}
         beat.cancel()
     finally:
         await engine.close()
-    return sorted(lags)[int(len(lags) * 0.99)] * 1000 if lags else 0.0
+    return {**cost, "lag_ms": sorted(lags)[int(len(lags) * 0.99)] * 1000 if lags else 0.0}
+
+
+def _cpu_s() -> float:
+    usage = resource.getrusage(resource.RUSAGE_SELF)
+    return usage.ru_utime + usage.ru_stime
 
 
 async def _beat(lags: list[float]) -> None:
@@ -54,11 +69,10 @@ def main() -> None:
     parser.add_argument("--sha256")
     parser.add_argument("--cafile")
     parser.add_argument("--connections", type=int, default=8)
-    parser.add_argument("--lag-file", type=Path)
+    parser.add_argument("--cost-file", type=Path, required=True)
     options = parser.parse_args()
-    lag_ms = asyncio.run(fetch(options.url, options.destination, options.sha256, options.cafile, options.connections))
-    if options.lag_file:
-        options.lag_file.write_text(str(lag_ms), "utf-8")
+    cost = asyncio.run(fetch(options.url, options.destination, options.sha256, options.cafile, options.connections))
+    options.cost_file.write_text(json.dumps(cost), "utf-8")
 
 
 if __name__ == "__main__":

@@ -6,6 +6,7 @@ Debian 12 does not use the processor's SHA instructions): a program that did all
 
 from __future__ import annotations
 
+import json
 import shutil
 import statistics
 import sys
@@ -34,7 +35,7 @@ def measure() -> list[Figure]:
         with origin(_SIZE, "--tls") as facts:
             runs = _interleaved(clients, facts, Path(folder))
             hashing = _hash_cost(facts, Path(folder))
-            lag_ms = float((Path(folder) / "lag").read_text("utf-8"))
+            lag_ms = float(json.loads((Path(folder) / "cost").read_text("utf-8"))["lag_ms"])
         with origin(_LIMITED_SIZE, "--rate", str(_LIMITED_RATE)) as facts:
             limited = _interleaved({"curl": _curl, "hearth": _hearth}, facts, Path(folder), rounds=1)
     return [*_fast(runs, hashing, lag_ms), _limited(limited)]
@@ -114,9 +115,12 @@ def _aria2c(facts: dict[str, Any], target: Path) -> Run:
 
 def _hearth(facts: dict[str, Any], target: Path) -> Run:
     trust = ["--cafile", facts["cafile"]] if facts["cafile"] else []
-    return run_child(
+    cost_file = target.parent / "cost"
+    run = run_child(
         [
             sys.executable, "-m", "tests.benchmarks.fetch_one", facts["url"], str(target), "--sha256", facts["sha256"],
-            "--lag-file", str(target.parent / "lag"), *trust,
+            "--cost-file", str(cost_file), *trust,
         ]
     )  # fmt: skip
+    cost = json.loads(cost_file.read_text("utf-8"))
+    return Run(cost["seconds"], cost["cpu_s"], run.rss_mb)
