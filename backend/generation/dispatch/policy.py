@@ -189,7 +189,7 @@ def _level(able: Sequence[Task], shares: Shares, now_s: float) -> int:
     highest = max(oldest)
     if not overdue or highest in overdue:
         return highest
-    return max(overdue, key=lambda level: waits_s[level])
+    return max(overdue, key=lambda level: (waits_s[level], level))
 
 
 def _heads(tasks: Iterable[Task], worker: Worker, now_s: float) -> list[Task]:
