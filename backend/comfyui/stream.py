@@ -126,7 +126,11 @@ class Stream:
     async def _keep(self) -> None:
         attempt = 0
         while True:
-            reason, was_open = await self._once()
+            try:
+                reason, was_open = await self._once()
+            except Exception as error:  # whatever a server says, the next connection is made
+                logger.exception("listening to ComfyUI at %s failed", self.name)
+                reason, was_open = type(error).__name__, False
             attempt = 1 if was_open else attempt + 1
             logger.info("no connection to the events of ComfyUI at %s: %s", self.name, reason)
             await asyncio.sleep(delay_s(attempt, base_s=self._pace.backoff_base_s, cap_s=self._pace.backoff_cap_s))
@@ -182,7 +186,8 @@ class Stream:
             while True:
                 self._tell(decode(await connection.recv()))
         except ConnectionClosed as closed:
-            return str(closed.code)
+            ending = closed.rcvd or closed.sent
+            return "broken" if ending is None else f"{ending.code} {ending.reason}".strip()
 
     async def _greeting(self, connection: ClientConnection, client_id: str) -> None:
         """Wait for the server's flags: only then is it sure that previews come with the id of their prompt."""
