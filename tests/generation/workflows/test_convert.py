@@ -288,6 +288,16 @@ def test_unknown_nodes_that_do_not_run_do_no_harm():
     assert inputs_of(desk, save)["images"] == ["1", 0]
 
 
+@pytest.mark.parametrize("kind", ["workflow>Both", "workflow/Both"])
+def test_group_nodes_of_old_versions_are_explained(kind: str):
+    """They are no missing class; ComfyUI itself turns them into subgraphs."""
+    desk = Desk()
+    desk.node(kind, inputs={"image": "IMAGE"}, outputs=["IMAGE"])
+    with pytest.raises(ConversionFailed, match="group node") as caught:
+        graph_of(desk.saved())
+    assert "subgraphs" in caught.value.hint
+
+
 def test_links_in_a_circle_are_refused():
     """Two reroutes that feed each other."""
     desk = Desk()

@@ -11,8 +11,10 @@ from backend.generation.workflows.convert.promoted import Promotion, Value, Widg
 from backend.generation.workflows.convert.schema import Node, read_workflow
 from backend.generation.workflows.convert.tree import Scope, is_decoration, unfold_workflow
 from backend.generation.workflows.definitions import ObjectInfo, definition_of
-from backend.generation.workflows.errors import UnknownNodes
+from backend.generation.workflows.errors import ConversionFailed, UnknownNodes
 from backend.generation.workflows.reading import as_list, as_mapping, as_text
+
+_GROUP_MARKS = ("workflow>", "workflow/")
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,7 +32,7 @@ def convert(content: Mapping[str, JSON], object_info: ObjectInfo) -> Conversion:
 
     Raises:
         UnknownNodes: The server lacks classes of nodes that would run; ``details.nodes`` lists them.
-        ConversionFailed: Links run in a circle, or a subgraph contains itself.
+        ConversionFailed: Links run in a circle, a subgraph contains itself, or there are group nodes of old versions.
     """
     root = unfold_workflow(read_workflow(content))
     running = [(scope, node) for scope, node in root.running() if node.type in object_info or not is_decoration(node)]
@@ -87,6 +89,13 @@ def _linkable_types(object_info: ObjectInfo) -> frozenset[str]:
 def _refuse_unknown(nodes: list[tuple[Scope, Node]]) -> None:
     if not nodes:
         return
+    grouped = next(((scope, node) for scope, node in nodes if node.type.startswith(_GROUP_MARKS)), None)
+    if grouped is not None:
+        scope, node = grouped
+        raise ConversionFailed(
+            f"{node.title or node.type!r} (node {scope.id_of(node)}) is a group node, the forerunner of subgraphs.",
+            hint="Open the workflow in a newer ComfyUI, convert its group nodes to subgraphs and save it again.",
+        )
     classes = sorted({node.type for _, node in nodes})
     listed: list[JSON] = [
         {"id": scope.id_of(node), "class_type": node.type, "title": node.title or node.type} for scope, node in nodes

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Mapping
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import cast
 
 from backend.errors import JSON
@@ -75,11 +75,10 @@ class Trash:
         raise NothingInTrash(f"No deleted workflow {wanted} is in the trash.")
 
     def _move_back(self, folder: Path, manifest: Mapping[str, JSON]) -> None:
-        places = {
-            folder / name: self._root / as_text(place)
-            for name, place in as_mapping(manifest.get("files")).items()
-            if (folder / name).exists() and ".." not in as_text(place).split("/")
-        }
+        names = {name: as_text(place) for name, place in as_mapping(manifest.get("files")).items()}
+        if any(not _is_inside(part) for pair in names.items() for part in pair):
+            raise NothingInTrash(f"The record of what was deleted in {folder.name} is damaged.")
+        places = {folder / name: self._root / place for name, place in names.items() if (folder / name).exists()}
         blocked = next((place for place in places.values() if place.exists()), None)
         if blocked is not None:
             raise WorkflowExists(f"There is a {blocked.name} again where the deleted one belongs.")
@@ -102,6 +101,12 @@ class Trash:
                 continue
             if as_text(as_mapping(manifest).get("workflow_id")):
                 yield folder, as_mapping(manifest)
+
+
+def _is_inside(place: str) -> bool:
+    """Tell whether a relative path stays below where it begins."""
+    path = PurePosixPath(place)
+    return bool(path.parts) and not path.is_absolute() and ".." not in path.parts
 
 
 def _trashed(trash_id: str, manifest: Mapping[str, JSON] | Mapping[str, object]) -> Trashed:
