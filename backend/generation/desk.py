@@ -17,7 +17,7 @@ from backend.generation.errors import IllegalGenerationState
 from backend.generation.eta import Timings
 from backend.generation.job import Job, Problem, State, StoredResult, Take
 from backend.generation.ports import RemediesFor
-from backend.generation.reports import CANCELLED, DONE, FAILED, PLACED, RETURNED
+from backend.generation.reports import CANCELLED, DONE, FAILED, FOLLOWED, PLACED, RETURNED
 from backend.kit.clock import monotonic_s
 from backend.logs import get_logger
 
@@ -57,6 +57,7 @@ class Desk:
         self._hopeless_since_s: dict[str, float] = {}
         self._kinds: Mapping[str, Callable[[Job, Mapping[str, Any]], Job]] = {
             PLACED: _placed,
+            FOLLOWED: lambda job, facts: job.moved(State.RUNNING, backend=facts["backend"]),
             DONE: _done,
             FAILED: lambda job, facts: job.moved(State.FAILED, problem=facts["problem"], cancelling=False),
             CANCELLED: lambda job, _: job.moved(State.CANCELLED, cancelling=False),

@@ -9,6 +9,7 @@ from backend.generation.job import Live
 
 # Kinds of reports
 PLACED = "placed"  # place, prompt_id, backend: stored before ComfyUI is asked
+FOLLOWED = "followed"  # backend: a take that an earlier life has placed is watched again
 DONE = "done"  # place, results, measured (shape and seconds, or None), problem (or None)
 FAILED = "failed"  # problem
 CANCELLED = "cancelled"

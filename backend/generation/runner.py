@@ -34,7 +34,17 @@ from backend.generation.eta import shape_of
 from backend.generation.execution import Execution, Preview, Ran
 from backend.generation.job import Job, Live, Problem, Take, shown
 from backend.generation.ports import Making, Output, ResultStore
-from backend.generation.reports import CANCELLED, DONE, FAILED, PLACED, PROGRESS, RETURNED, Told, cancel_channel
+from backend.generation.reports import (
+    CANCELLED,
+    DONE,
+    FAILED,
+    FOLLOWED,
+    PLACED,
+    PROGRESS,
+    RETURNED,
+    Told,
+    cancel_channel,
+)
 from backend.generation.uploads import Uploads
 from backend.kit.clock import monotonic_s, utc_now
 from backend.logs import get_logger
@@ -158,7 +168,9 @@ class Runner:
             execution = Execution(watch, graph, take.place, lambda live, preview: self._tell(job.id, live, preview))
             # Listened for before it is stored where the take runs: a cancel comes either here or with the record.
             with self._dispatch.on(cancel_channel(job.id), lambda _: execution.cancel()):
-                if not is_sent:
+                if is_sent:
+                    await self._record(job.id, FOLLOWED, backend=self._backend.id)
+                else:
                     await self._record(job.id, PLACED, place=take.place, prompt_id=prompt_id, backend=self._backend.id)
                 if (await self._read(job.id)).cancelling:
                     if not is_sent:
