@@ -12,7 +12,7 @@ _MAX_LINE = 400
 _MAX_MESSAGE = 2_000
 # A POSIX or Windows path of at least two folders; what comes before the last part is of no use to anybody else.
 _PATH = re.compile(
-    r"(?:(?<=^)|(?<=[\s'\"(=\[:,]))(?:/|[A-Za-z]:[\\/])[^\s'\":,;()\[\]<>|]*[\\/]([^\s'\":,;()\[\]<>|\\/]+)"
+    r"(?:(?<=^)|(?<=[\s'\"(=\[:,]))(?:/(?!/)|[A-Za-z]:[\\/])[^\s'\":,;()\[\]<>|]*[\\/]([^\s'\":,;()\[\]<>|\\/]+)"
 )
 # Where the interesting part of a frame's path begins.
 _ANCHOR = re.compile(
