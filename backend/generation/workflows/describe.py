@@ -10,6 +10,20 @@ from backend.errors import JSON
 from backend.generation.workflows.inputs import Field, Group, Kind
 
 _MAX_EXAMPLE_FIELDS = 6
+_RUNS: Mapping[str, JSON] = {
+    "n": {
+        "type": "integer",
+        "minimum": 1,
+        "maximum": 64,
+        "default": 1,
+        "description": "Runs, each with the next seed.",
+    },
+    "seed": {
+        "type": "integer",
+        "minimum": 0,
+        "description": "Of the first run; left out, it is drawn when n is above 1.",
+    },
+}
 _PYTHON = """\
 import json
 import os
@@ -71,7 +85,7 @@ def openapi_operation(workflow_id: str, name: str, description: str, schema: Map
     inputs = {key: value for key, value in schema.items() if key != "$schema"}
     body: dict[str, JSON] = {
         "type": "object",
-        "properties": {"workflow_id": {"const": workflow_id}, "inputs": inputs},
+        "properties": {"workflow_id": {"const": workflow_id}, "inputs": inputs, **_RUNS},
         "required": ["workflow_id", *(["inputs"] if schema.get("required") else [])],
     }
     return {

@@ -4,7 +4,10 @@ from __future__ import annotations
 
 from typing import Any
 
+from backend.generation.workflows import convert
+
 SAMPLERS = ["euler", "heun"]
+PNG = b"\x89PNG\r\n\x1a\n" + bytes(20)
 
 
 def made(required: dict[str, Any], outputs: list[str], *, optional: dict[str, Any] | None = None, **more: Any) -> Any:
@@ -247,3 +250,25 @@ def text_to_image() -> tuple[Desk, dict[str, dict[str, Any]]]:
     desk.link(nodes["sampler"], 0, nodes["decode"], "samples")
     desk.link(nodes["decode"], 0, nodes["save"], "images")
     return desk, nodes
+
+
+def graph_of(content: Any) -> dict[str, Any]:
+    return convert(content, OBJECT_INFO).graph
+
+
+def inputs_of(desk: Desk, node: dict[str, Any]) -> dict[str, Any]:
+    return graph_of(desk.saved())[str(node["id"])]["inputs"]
+
+
+def shown(desk: Desk, origin: dict[str, Any], slot: int = 0) -> dict[str, Any]:
+    """A node that saves what comes out of another one."""
+    save = desk.node("Save", "x")
+    desk.link(origin, slot, save, "images")
+    return save
+
+
+def content(steps: int = 1) -> dict[str, Any]:
+    """The usual workflow with something that tells its states apart."""
+    saved = text_to_image()[0].saved()
+    saved["extra"] = {"steps": steps}
+    return saved

@@ -13,16 +13,19 @@ SIZE_PATTERN = r"^(auto|[1-9][0-9]{1,4}x[1-9][0-9]{1,4})$"
 _MEDIA = {Kind.IMAGE: "image/*", Kind.MASK: "image/*", Kind.AUDIO: "audio/*", Kind.VIDEO: "video/*"}
 
 
-def json_schema(fields: Iterable[Field], title: str) -> dict[str, JSON]:
+def json_schema(fields: Iterable[Field], title: str, *, with_runs: bool = False) -> dict[str, JSON]:
     """Return the schema of the values that :func:`~backend.generation.workflows.inputs.bind` takes.
 
-    Beside the fields: ``n`` and ``seeds`` where there is a seed, ``size`` where there are width and height. What a form
-    needs beyond JSON Schema stands in ``x-hearth``.
+    Beside the fields there is ``size`` where there are width and height. What a form needs beyond JSON Schema stands in
+    ``x-hearth``.
+
+    Args:
+        with_runs: Whether ``n`` and ``seeds`` stand among the values, as binding takes them; the API has them beside.
     """
     known = tuple(fields)
     properties: dict[str, JSON] = {field.name: _property(field) for field in known}
     roles = {field.role for field in known}
-    if Role.SEED in roles:
+    if with_runs and Role.SEED in roles:
         properties.setdefault("n", _count())
         properties.setdefault("seeds", _seeds(next(field for field in known if field.role is Role.SEED)))
     if {Role.WIDTH, Role.HEIGHT} <= roles:
