@@ -29,7 +29,8 @@ from backend.generation.opening import Child, make_backends
 from backend.generation.preparing import Preparer
 from backend.generation.results import HashOf, Results
 from backend.generation.uploads import Uploads
-from backend.generation.workflows import TemplateShelf, WorkflowLibrary, find_templates
+from backend.generation.workflows import Shelves, ShippedShelf, TemplateShelf, WorkflowLibrary, find_templates
+from backend.kit.listening import Address, listening_addresses
 from backend.kit.redact import register_secret
 from backend.logs import get_logger
 from backend.paths import ModelPaths
@@ -42,8 +43,11 @@ log = get_logger(__name__)
 
 _ROOT = Path(__file__).parent.parent
 SHIPPED_PRESETS = _ROOT / "config" / "presets"
+SHIPPED_WORKFLOWS = _ROOT / "config" / "workflows"
 FRONT_END = _ROOT / "frontend" / "static" / "dist" / "manifest.json"
 _LOOK_FOR_MOUNTS_EVERY_S = 60
+_LOOK_FOR_SERVER_EVERY_S = 1
+_LOOPBACK = {"0.0.0.0": "127.0.0.1", "::": "::1"}  # noqa: S104 -- where to reach who listens everywhere
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,22 +116,26 @@ async def run_services(
     Args:
         announce: Where the generated password is shown, once; standard error by default.
     Raises:
-        WorkspaceInUse: Another Hearth works on this workspace.
+        WorkspaceInUse, WorkspaceUnusable: Another Hearth works on this workspace, or it cannot be written.
         DatabaseError: The database cannot be opened.
     Cancelled: everything is closed; unfinished downloads continue at the next start.
     """
     _register_secrets(settings)
     config_dir = settings.config_dir
     async with AsyncExitStack() as stack:
+        elsewhere = await asyncio.to_thread(listening_addresses)
         lock = await asyncio.to_thread(WorkspaceLock(config_dir).__enter__)
         stack.push_async_callback(asyncio.to_thread, lock.__exit__, None, None, None)
         database = await asyncio.to_thread(Database.open, config_dir / "hearth.db")
         stack.push_async_callback(asyncio.to_thread, database.close)
         services = await _open(stack, settings, database, announce or _announce)
-        await asyncio.to_thread(lock.announce, _local_url(settings), services.auth.local_token())
-        stack.push_async_callback(_stop, asyncio.create_task(_look_for_mounts(services.paths), name="mounts"))
-        reporter = asyncio.create_task(report_host(services.hub, services.host_sample), name="host")
-        stack.push_async_callback(_stop, reporter)
+        duties = {
+            "mounts": _look_for_mounts(services.paths),
+            "host": report_host(services.hub, services.host_sample),
+            "address": _tell_address(lock, elsewhere, services.auth.local_token()),
+        }
+        for name, duty in duties.items():
+            stack.push_async_callback(_stop, asyncio.create_task(duty, name=name))
         log.info("hearth_started", workspace=str(settings.workspace), presets=len(services.presets.catalog.presets))
         yield services
 
@@ -251,8 +259,8 @@ def _preset_manager(
 
 def _library(settings: Settings) -> WorkflowLibrary:
     templates = find_templates()
-    shelf = None if templates is None else TemplateShelf(templates)
-    return WorkflowLibrary(settings.workspace / "workflows", shelf)
+    official = [] if templates is None else [TemplateShelf(templates)]
+    return WorkflowLibrary(settings.workspace / "workflows", Shelves([ShippedShelf(SHIPPED_WORKFLOWS), *official]))
 
 
 async def _generation(
@@ -352,6 +360,21 @@ async def _look_for_mounts(paths: ModelPaths) -> None:
             log.warning("model_folders_unreadable", reason=str(error))
 
 
+async def _tell_address(lock: WorkspaceLock, elsewhere: frozenset[Address], token: str) -> None:
+    """Let commands on this machine find the server around this application, as soon as it listens.
+
+    Args:
+        elsewhere: Where this process listened before; inside a command it listens nowhere, and nobody is told.
+    """
+    wait_s = 0.01
+    while not (ours := await asyncio.to_thread(listening_addresses) - elsewhere):
+        await asyncio.sleep(wait_s)
+        wait_s = min(wait_s * 2, _LOOK_FOR_SERVER_EVERY_S)
+    listens_at, port = min(ours)
+    host = _LOOPBACK.get(listens_at, listens_at)
+    await asyncio.to_thread(lock.announce, f"http://{f'[{host}]' if ':' in host else host}:{port}", token)
+
+
 async def _stop(task: asyncio.Task[None]) -> None:
     task.cancel()
     await asyncio.wait([task])
@@ -372,6 +395,7 @@ def _preference_defaults(settings: Settings) -> dict[str, JSON]:
         "download_rate_limit": settings.download_rate_limit,
         "disk_reserve": settings.disk_reserve,
         "dashboard_theme": str(settings.dashboard_theme),
+        "default_image_workflow": settings.default_image_workflow,
     }
 
 
@@ -391,11 +415,6 @@ def _register_secrets(settings: Settings) -> None:
     )  # fmt: skip
     for secret in secrets:
         register_secret(_plain(secret))
-
-
-def _local_url(settings: Settings) -> str:
-    host = settings.host if settings.host not in ("0.0.0.0", "::") else "127.0.0.1"  # noqa: S104 -- compared only
-    return f"http://{f'[{host}]' if ':' in host else host}:{settings.port}"
 
 
 def _announce(password: str) -> None:

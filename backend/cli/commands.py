@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from backend.cli import downloads, presets, serving
-from backend.cli.output import console, show_json, show_table
+from backend.cli.output import say, show_json, show_table
 from backend.cli.session import Json, errors_shown, session, settings_of
 from backend.version import VERSION
 
@@ -16,7 +16,7 @@ app = typer.Typer(no_args_is_help=True, add_completion=False, help="The self-hos
 app.add_typer(presets.app, name="presets")
 app.add_typer(downloads.app, name="downloads")
 
-_MARKS = {"ok": "[green]✓[/green]", "warning": "[yellow]![/yellow]", "problem": "[red]✗[/red]"}
+_MARKS = {"ok": ("✓", "green"), "warning": ("!", "yellow"), "problem": ("✗", "red")}
 
 
 def main() -> None:
@@ -53,7 +53,7 @@ def paths(context: typer.Context, json_output: Json = False) -> None:
         if json_output:
             show_json(answer)
             return
-        console.print(f"Workspace  {answer['workspace']}\nComfyUI    {answer['extra_model_paths']}", highlight=False)
+        say(f"Workspace  {answer['workspace']}\nComfyUI    {answer['extra_model_paths']}")
         rows = [[root["path"], "downloads go here" if root["is_default"] else "searched"] for root in answer["roots"]]
         show_table(["Model folder", "Use"], rows)
         show_table(["Category", "Folder"], [[c["name"], c["path"]] for c in answer["categories"]])
@@ -68,9 +68,10 @@ def doctor(context: typer.Context, json_output: Json = False) -> None:
             show_json(answer)
         else:
             for check in answer["items"]:
-                console.print(f"{_MARKS[check['state']]} {check['message']}", highlight=False)
+                mark, style = _MARKS[check["state"]]
+                say(f"{mark} {check['message']}", style=style)
                 if check["hint"]:
-                    console.print(f"  {check['hint']}", style="dim", highlight=False)
+                    say(f"  {check['hint']}", style="dim")
         if any(check["state"] == "problem" for check in answer["items"]):
             raise typer.Exit(1)
 

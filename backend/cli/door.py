@@ -5,19 +5,20 @@ from __future__ import annotations
 import contextlib
 import json
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Generator, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Protocol, cast
+from urllib.parse import quote
 
 from backend.config import Settings
 from backend.errors import JSON, HearthError
-from backend.system import read_runtime
+from backend.kit.running import Runtime, read_runtime
 
 if TYPE_CHECKING:
     import httpx2
 
 _TIMEOUT_S = 30
-_UNSET = cast("Any", None)
+_NAMELESS = {"message": "Hearth refused without saying why."}
 
 
 class Unreachable(HearthError):
@@ -54,26 +55,32 @@ class Door:
     send: _Send
     is_running: bool
 
-    def call(self, method: str, path: str, *, params: Mapping[str, Any] | None = None, body: Any = _UNSET) -> Any:
+    def call(self, method: str, path: str, *names: str, params: Mapping[str, Any] | None = None) -> Any:
         """Send one request and return the decoded answer (``None`` for an empty one).
 
+        Args:
+            names: Fill the ``{}`` of *path*, whatever characters they hold.
         Raises:
             Refused: Hearth answered with an error.
+            Unreachable: It does not answer any more.
         """
-        options: dict[str, Any] = {"params": {k: v for k, v in (params or {}).items() if v is not None}}
-        if body is not None:
-            options["json"] = body
-        answer = self.send(method, path, **options)
-        content = json.loads(answer.content) if answer.content else None
+        chosen = {name: value for name, value in (params or {}).items() if value is not None}
+        answer = self.send(method, path.format(*(quote(name, safe="") for name in names)), params=chosen)
+        content = _decoded(answer.content)
         if answer.status_code >= 400:
-            raise Refused(
-                content["error"] if isinstance(content, dict) and "error" in content else {"message": answer.text}
-            )
+            raise Refused(cast("dict[str, Any]", content).get("error", _NAMELESS))
         return content
 
 
+def _decoded(content: bytes) -> Any:
+    try:
+        return json.loads(content) if content else None
+    except ValueError:
+        raise Unreachable("What answers there is not Hearth.") from None
+
+
 @contextlib.contextmanager
-def open_door(settings: Settings) -> Iterator[Door]:
+def open_door(settings: Settings) -> Generator[Door]:
     """Find the running Hearth of this workspace, or bring one up inside this process.
 
     Raises:
@@ -84,22 +91,32 @@ def open_door(settings: Settings) -> Iterator[Door]:
         with _own_hearth(settings) as door:
             yield door
         return
+    with _running_hearth(runtime) as door:
+        yield door
+
+
+@contextlib.contextmanager
+def _running_hearth(runtime: Runtime) -> Generator[Door]:
     import httpx2
 
-    with httpx2.Client(
+    client = httpx2.Client(
         base_url=runtime.url, headers={"Authorization": f"Bearer {runtime.token}"}, timeout=_TIMEOUT_S, trust_env=False
-    ) as client:
+    )
+
+    def send(method: str, path: str, **options: Any) -> httpx2.Response:
         try:
-            client.get("/api/health").raise_for_status()
+            return client.request(method, path, **options)
         except httpx2.HTTPError:
             raise Unreachable(
                 f"Hearth (process {runtime.pid}) holds this workspace but does not answer at {runtime.url}."
             ) from None
-        yield Door(client.request, is_running=True)
+
+    with client:
+        yield Door(send, is_running=True)
 
 
 @contextlib.contextmanager
-def _own_hearth(settings: Settings) -> Iterator[Door]:
+def _own_hearth(settings: Settings) -> Generator[Door]:
     import httpx2
     from anyio.from_thread import start_blocking_portal
 

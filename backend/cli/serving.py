@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import socket
 import sys
@@ -22,32 +23,48 @@ class PortTaken(HearthError):
 
 
 def serve(settings: Settings, *, as_json: bool) -> None:
-    """Run Hearth until SIGINT or SIGTERM.
+    """Run Hearth until SIGINT or SIGTERM; its address is printed once it answers.
 
     Raises:
         PortTaken: The address cannot be listened on.
+        HearthError: The start was refused.
     """
     import uvicorn
 
     from backend.app import create_app
+    from backend.cli.status_line import SpeakingProtocol
 
     listener = _listen(settings.host, settings.port)
     port = int(listener.getsockname()[1])
     bound = settings.model_copy(update={"port": port})
-    app = create_app(bound, announce=None if as_json else _announce_password)
+    refusals: list[HearthError] = []
+    app = create_app(bound, announce=_announce_password, refuse=refusals.append)
     config = uvicorn.Config(
-        app, log_config=None, access_log=False, server_header=False, proxy_headers=False, ws_ping_interval=_PING_S,
-        ws_max_size=64 * 1024, timeout_graceful_shutdown=_SHUTDOWN_S, lifespan="on",
+        app, http=SpeakingProtocol, log_config=None, access_log=False, server_header=False, proxy_headers=False,
+        ws_ping_interval=_PING_S, ws_max_size=64 * 1024, timeout_graceful_shutdown=_SHUTDOWN_S, lifespan="on",
     )  # fmt: skip
-    addresses = _addresses(settings.host, port)
+
+    class Server(uvicorn.Server):
+        async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+            await super().startup(sockets)
+            if self.started:
+                _tell_addresses(_addresses(settings.host, port), as_json=as_json)
+
+    try:
+        # After an orderly end uvicorn raises the signal once more, for whoever runs it.
+        with contextlib.suppress(KeyboardInterrupt):
+            Server(config).run(sockets=[listener])
+    except SystemExit:
+        if refusals:
+            raise refusals[0] from None
+        raise
+
+
+def _tell_addresses(addresses: list[str], *, as_json: bool) -> None:
     if as_json:
         print(json.dumps({"url": addresses[0], "urls": addresses}), flush=True)
     else:
         print("\n  Hearth opens at  " + "\n                   ".join(addresses) + "\n", file=sys.stderr, flush=True)
-    server = uvicorn.Server(config)
-    server.run(sockets=[listener])
-    if not server.started:
-        raise SystemExit(3)  # the reason stands in the log; uvicorn's own convention for a failed start
 
 
 def _listen(host: str, port: int) -> socket.socket:

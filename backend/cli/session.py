@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import contextlib
 import os
-from collections.abc import Iterator
-from typing import Annotated
+from collections.abc import Generator
+from typing import Annotated, cast
 
 import typer
 
@@ -25,14 +25,14 @@ def settings_of(context: typer.Context, **changes: object) -> Settings:
 
 
 @contextlib.contextmanager
-def session(context: typer.Context, *, as_json: bool) -> Iterator[Door]:
+def session(context: typer.Context, *, as_json: bool) -> Generator[Door]:
     """Open a door for one command and show errors the way the command was asked to."""
     with errors_shown(as_json=as_json), open_door(settings_of(context)) as door:
         yield door
 
 
 @contextlib.contextmanager
-def errors_shown(*, as_json: bool) -> Iterator[None]:
+def errors_shown(*, as_json: bool) -> Generator[None]:
     """Turn Hearth's errors into a printed sentence and status 1."""
     try:
         yield
@@ -50,6 +50,8 @@ def _first_hearth_error(group: BaseExceptionGroup[BaseException]) -> HearthError
     for error in group.exceptions:
         if isinstance(error, HearthError):
             return error
-        if isinstance(error, BaseExceptionGroup) and (inner := _first_hearth_error(error)):
-            return inner
+        if isinstance(error, BaseExceptionGroup):
+            inner = _first_hearth_error(cast("BaseExceptionGroup[BaseException]", error))
+            if inner is not None:
+                return inner
     return None

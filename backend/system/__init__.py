@@ -4,7 +4,7 @@ from backend.system.checks import Check, CheckState, Installation, run_checks
 from backend.system.host import HostProbe, HostSample, disks_of, sample_host
 from backend.system.preferences import Preferences, PreferenceView
 from backend.system.reporter import report_host
-from backend.system.runtime import Runtime, WorkspaceLock, read_runtime
+from backend.system.runtime import WorkspaceLock
 
 __all__ = [
     "Check",
@@ -14,10 +14,8 @@ __all__ = [
     "Installation",
     "PreferenceView",
     "Preferences",
-    "Runtime",
     "WorkspaceLock",
     "disks_of",
-    "read_runtime",
     "report_host",
     "run_checks",
     "sample_host",

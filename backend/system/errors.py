@@ -41,3 +41,11 @@ class WorkspaceInUse(SystemIssue):
     code = "workspace_in_use"
     status = 409
     default_hint = "Stop the other one, or set WORKSPACE to another folder."
+
+
+class WorkspaceUnusable(SystemIssue):
+    """The folder of the workspace cannot be made or written."""
+
+    code = "workspace_unusable"
+    status = 500
+    default_hint = "Make the folder writable for the user that runs Hearth, or set WORKSPACE to another one."

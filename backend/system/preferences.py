@@ -52,6 +52,10 @@ _RULES: Mapping[str, _Rule] = {
     "dashboard_theme": _Rule(
         TypeAdapter(Literal["dark", "light", "high-contrast", "system"]), "Theme until a visitor picks one."
     ),
+    "default_image_workflow": _Rule(
+        TypeAdapter(Annotated[str, Field(strict=True, max_length=300)]),
+        "Id of the workflow for requests to /v1/images that name no model; empty: the first that can run here.",
+    ),
 }
 
 

@@ -12,8 +12,9 @@ from pathlib import Path
 
 import pytest
 
-from backend.system import Runtime, WorkspaceLock, read_runtime
-from backend.system.errors import WorkspaceInUse
+from backend.kit.running import Runtime, read_runtime
+from backend.system import WorkspaceLock
+from backend.system.errors import WorkspaceInUse, WorkspaceUnusable
 from tests.secret_watch import secret
 
 HOLDER = """
@@ -122,3 +123,13 @@ def test_an_unknown_workspace_has_nobody(tmp_path: Path) -> None:
     """Asking makes nothing."""
     assert read_runtime(tmp_path / "nothing" / "config") is None
     assert list(tmp_path.iterdir()) == []
+
+
+def test_a_folder_that_cannot_be_made_is_one_sentence(tmp_path: Path) -> None:
+    """It names the workspace and the reason."""
+    (tmp_path / "file").write_text("in the way")
+    with (
+        pytest.raises(WorkspaceUnusable, match=f"{tmp_path}/file .*Not a directory"),
+        WorkspaceLock(tmp_path / "file" / "config"),
+    ):
+        pass
