@@ -150,7 +150,7 @@ class Validation:
         kind, options = config[0], config[1] if len(config) > 1 else {}
         value = given[name]
         extra = {"input_name": name, "input_config": [kind, options], "received_value": value}
-        if class_type == "LoadImage" and name == "image":
+        if class_type in ("LoadImage", "LoadImageMask") and name == "image":
             return [] if self._is_file(value) else [_no_file(name, value)]
         if isinstance(kind, str) and kind in _CASTS:
             try:
