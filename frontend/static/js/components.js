@@ -23,10 +23,10 @@
   document.addEventListener("close", (event) => { if (event.target.id === "dialog") event.target.replaceChildren(); }, true);
   document.addEventListener("hearth:close-dialog", () => document.getElementById("dialog")?.close());
 
-  document.addEventListener("htmx:after:swap", () => {
+  document.addEventListener("htmx:after:swap", (event) => {
     const dialog = document.getElementById("dialog");
-    // It is emptied when it closes, so what is in it now has just arrived.
-    if (dialog && dialog.childElementCount && !dialog.open) {
+    const isForDialog = dialog && event.detail.ctx?.target === dialog;
+    if (isForDialog && dialog.childElementCount && !dialog.open) {
       dialog.setAttribute("aria-labelledby", "dialog-title");
       dialog.showModal();
     }
@@ -49,10 +49,17 @@
     if (source) document.querySelectorAll("[popover]:popover-open").forEach((menu) => menu.hidePopover());
   });
 
-  // ---- an open list of files stays open, and a closed one closed, when its job is shown anew
+  // ---- what the visitor opened or closed stays so when its job is shown anew; the rest follows the server
+
+  const folded = new WeakSet();
+
+  document.addEventListener("click", (event) => {
+    const summary = event.target.closest("summary");
+    if (summary) folded.add(summary.parentElement);
+  });
 
   window.htmx?.registerExtension("keep-open", {
-    htmx_before_morph_attr: (element, detail) => !(detail.attrName === "open" && element.tagName === "DETAILS"),
+    htmx_before_morph_attr: (element, detail) => !(detail.attrName === "open" && folded.has(element)),
   });
 
   // ---- toasts
