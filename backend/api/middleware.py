@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import re
 import secrets
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Protocol
 from urllib.parse import quote
 
@@ -28,6 +28,8 @@ from backend.logs import get_logger
 log = get_logger(__name__)
 
 MAX_BODY_BYTES = 1024**2
+# Doors through which pictures come; each reads its body only when it knows who sends it.
+LARGE_BODIES: Mapping[str, int] = {"/v1/images/": 100 * 1024**2, "/sdapi/v1/": 100 * 1024**2}
 
 _REQUEST_ID = re.compile(r"[\w.-]{1,64}", re.ASCII)
 _OWN_NAMES = frozenset({"localhost", "127.0.0.1", "[::1]"})  # no foreign page can be served under these
@@ -114,12 +116,13 @@ class Frame:
             await refusal(scope, receive, exchange.send)
             return
         declared = _header(scope, b"content-length")
-        if declared.isdigit() and int(declared) > MAX_BODY_BYTES:
-            refusal = error_response(BodyTooLarge("The request's body is larger than 1 MiB."))
+        limit = _body_limit(scope["path"])
+        if declared.isdigit() and int(declared) > limit:
+            refusal = error_response(_too_large(limit))
             await refusal(scope, receive, exchange.send)
             return
         # A declared length is enforced by the server; only a body in chunks has to be counted.
-        bounded = receive if declared else _Bounded(receive).receive
+        bounded = receive if declared else _Bounded(receive, limit).receive
         await self._app(scope, bounded, exchange.send)
 
     async def _socket(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -143,16 +146,26 @@ class Frame:
 class _Bounded:
     """Count a body that comes in chunks."""
 
-    def __init__(self, receive: Receive) -> None:
+    def __init__(self, receive: Receive, limit: int) -> None:
         self._receive = receive
+        self._limit = limit
         self._bytes = 0
 
     async def receive(self) -> Message:
         message = await self._receive()
         self._bytes += len(message.get("body", b""))
-        if self._bytes > MAX_BODY_BYTES:
-            raise HTTPException(413, "The request's body is larger than 1 MiB")
+        if self._bytes > self._limit:
+            raise HTTPException(413, f"The request's body is larger than {self._limit >> 20} MiB")
         return message
+
+
+def _body_limit(path: str) -> int:
+    return next((limit for prefix, limit in LARGE_BODIES.items() if path.startswith(prefix)), MAX_BODY_BYTES)
+
+
+def _too_large(limit: int) -> BodyTooLarge:
+    mib = limit >> 20
+    return BodyTooLarge(f"The request's body is larger than {mib} MiB.", hint=f"Send less than {mib} MiB.")
 
 
 def _request_id(scope: Scope) -> str:

@@ -4,80 +4,27 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncGenerator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
-from typing import Protocol, TypeAlias
+from typing import TypeAlias
 
 from starlette.requests import Request
 
+from backend.bootstrap import Services
 from backend.compat.errors import NoSuchModel
-from backend.compat.identity import owner_of
+from backend.compat.identity import owner_of, services_of
+from backend.compat.library import Library
 from backend.compat.pictures import Picture
 from backend.compat.workflow import Workflow
 from backend.errors import JSON
-from backend.events import Event, Hub
-from backend.generation import GenerationJob, NewGeneration, Owner
+from backend.events import Event
+from backend.events.types import GENERATION_PREVIEW, GENERATION_PROGRESS, GENERATIONS
+from backend.generation import GenerationJob, IllegalGenerationState, NewGeneration, Owner, Source
 from backend.generation.job import ENDED, ResultShown
-from backend.generation.request import Source
+from backend.generation.workflows import Role
 
 DEFAULT_MODEL = "hearth-default"
 IDLE_S = 15.0  # proxies cut connections that are silent for 30 s and longer
-
-_GENERATIONS = "generations"
-_PROGRESS, _PREVIEW = "generation.progress", "generation.preview"
-
-
-class Generations(Protocol):
-    """The queue of jobs."""
-
-    async def submit(self, new: NewGeneration, owner: Owner) -> GenerationJob:
-        """Store a job and return it."""
-        ...
-
-    async def get(self, job_id: str, owner: Owner) -> GenerationJob:
-        """Return a job as it is now."""
-        ...
-
-    async def cancel(self, job_id: str, owner: Owner) -> GenerationJob:
-        """End a job."""
-        ...
-
-
-class Library(Protocol):
-    """Workflows with their inputs."""
-
-    async def pictured(self) -> Sequence[Workflow]:
-        """List those that make pictures."""
-        ...
-
-    async def find(self, workflow_id: str) -> Workflow | None:
-        """Return one of any kind."""
-        ...
-
-    def default(self) -> str | None:
-        """Return the id of the one that people chose for requests that name none."""
-        ...
-
-
-class Files(Protocol):
-    """Pictures on disk."""
-
-    async def keep(self, picture: Picture, owner: Owner) -> JSON:
-        """Keep a picture that a client sent; return the value by which an input of a workflow names it."""
-        ...
-
-    async def read(self, result_id: str, owner: Owner) -> bytes:
-        """Return a result."""
-        ...
-
-
-@dataclass(frozen=True, slots=True)
-class Parts:
-    """What the desk asks."""
-
-    hub: Hub
-    generations: Generations
-    library: Library
-    files: Files
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,18 +74,22 @@ Update: TypeAlias = Progress | Preview | Idle | Ended
 class Desk:
     """Serve one caller."""
 
-    def __init__(self, parts: Parts, owner: Owner) -> None:
+    def __init__(self, services: Services, library: Library, owner: Owner) -> None:
         self.owner = owner
-        self._parts = parts
+        self._services = services
+        self._library = library
 
     @classmethod
     def of(cls, request: Request) -> Desk:
         """Return the desk for the caller of *request*."""
-        return cls(request.state.services.parts, owner_of(request))
+        services, state = services_of(request), request.app.state
+        if not hasattr(state, "compat_library"):
+            state.compat_library = Library(services.workflows, services.generation)
+        return cls(services, state.compat_library, owner_of(request))
 
     async def workflows(self) -> Sequence[Workflow]:
         """List the workflows that make pictures."""
-        return await self._parts.library.pictured()
+        return await self._library.pictured()
 
     async def workflow(self, model: str | None, *, pictures: int = 0, mask: bool = False) -> Workflow:
         """Return the workflow that a request calls *model*.
@@ -154,23 +105,23 @@ class Desk:
             if found is None:
                 raise NoSuchModel("No workflow here can answer this request.", hint=_WHY_NONE)
             return found
-        found = await self._parts.library.find(model)
+        found = await self._library.find(str(model))
         if found is None:
-            raise NoSuchModel(f"The model {model[:200]!r} does not exist here: models are workflows.")
+            raise NoSuchModel(f"The model {str(model)[:200]!r} does not exist here: models are workflows.")
         return found
 
     async def default(self, *, pictures: int = 0, mask: bool = False) -> Workflow | None:
         """Return the workflow that people chose where it takes what the request brings, else the first that does."""
-        chosen = self._parts.library.default()
-        named = None if chosen is None else await self._parts.library.find(chosen)
+        chosen = self._services.preferences.get("default_image_workflow")
+        named = await self._library.find(chosen) if isinstance(chosen, str) and chosen else None
         if named is not None and _fits(named, pictures, mask=mask):
             return named
-        able = [each for each in await self.workflows() if _fits(each, pictures, mask=mask)]
+        able = [each for each in await self.workflows() if each.runs_here and _fits(each, pictures, mask=mask)]
         return able[0] if able else None
 
     async def keep(self, picture: Picture) -> JSON:
         """Keep a picture that the caller sent; return the value by which an input of a workflow names it."""
-        return await self._parts.files.keep(picture, self.owner)
+        return await self._services.uploads.keep(picture.data, picture.extension)
 
     async def submit(self, order: Order) -> GenerationJob:
         """Make a job of *order*; it is stored when this returns.
@@ -186,21 +137,20 @@ class Desk:
             idempotency_key=order.idempotency_key,
             source=order.source,
         )
-        return await self._parts.generations.submit(new, self.owner)
+        return await self._services.generation.submit(new, self.owner)
 
     async def cancel(self, job_id: str) -> None:
-        """End a job, if it has not ended yet."""
-        job = await self._parts.generations.get(job_id, self.owner)
-        if job.state not in ENDED:
-            await self._parts.generations.cancel(job_id, self.owner)
+        """End a job, unless it has ended."""
+        with suppress(IllegalGenerationState):
+            await self._services.generation.cancel(job_id, self.owner)
 
     async def follow(self, job_id: str) -> AsyncGenerator[Update]:
         """Tell what happens to a job, until it has ended."""
-        subscription = self._parts.hub.subscribe((_GENERATIONS,), key=job_id)
+        subscription = self._services.hub.subscribe((GENERATIONS,), key=job_id)
         with subscription:
             while True:
                 # Asked after listening began, and again after every change: nothing falls between the two.
-                job = await self._parts.generations.get(job_id, self.owner)
+                job = await self._services.generation.get(job_id, self.owner)
                 if job.state in ENDED:
                     yield Ended(job)
                     return
@@ -225,22 +175,28 @@ class Desk:
         Raises:
             HearthError: They are gone.
         """
-        return await self._parts.files.read(result.id, self.owner)
+        file = await self._services.results.gallery.file(result.id, self.owner)
+        return await asyncio.to_thread(file.path.read_bytes)
 
 
 _WHY_NONE = "Hearth needs a ComfyUI (COMFYUI_URL or COMFYUI_DIR) and a workflow that makes a picture of what was sent."
 
 
 def _fits(workflow: Workflow, pictures: int, *, mask: bool) -> bool:
-    return workflow.pictures >= pictures and bool(workflow.pictures) == bool(pictures) and workflow.takes_mask == mask
+    takes = workflow.pictures
+    return (
+        workflow.role(Role.PROMPT) is not None
+        and takes >= pictures
+        and bool(takes) == bool(pictures)
+        and workflow.takes_mask == mask
+    )
 
 
 def _update(event: Event) -> Update | None:
-    if event.type == _PROGRESS:
+    if event.type == GENERATION_PROGRESS:
         return _progress(event.data)
-    if event.type == _PREVIEW:
-        data = event.data.get("data")
-        return Preview(data) if isinstance(data, bytes) else None
+    if event.type == GENERATION_PREVIEW and event.blob is not None:
+        return Preview(event.blob)
     return None
 
 

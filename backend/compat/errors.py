@@ -39,6 +39,9 @@ class NoSuchModel(CompatError):
     status = 404
     default_hint = "List the names with GET /v1/models, or leave the model out."
 
+    def __init__(self, message: str, *, hint: str | None = None) -> None:
+        super().__init__(message, hint=hint, details={"field": "model"})
+
 
 class NoPicture(CompatError):
     """The workflow ran to its end, but what it made is no picture."""

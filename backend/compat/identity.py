@@ -10,6 +10,7 @@ from starlette.requests import Request
 
 from backend.auth import Credentials, CrossSiteRequest, Identity, Scope, ScopeMissing, Sender, sender_of
 from backend.bootstrap import Services
+from backend.bootstrap import owner_of as owner_of_identity
 from backend.generation import Owner
 
 
@@ -45,9 +46,7 @@ async def admit(request: Request, scope: Scope) -> Identity:
 
 def owner_of(request: Request) -> Owner:
     """Return whose jobs the caller's are."""
-    who: Identity = request.state.identity
-    key = who.key_id
-    return Owner("owner" if key is None else f"key:{key}", who.name, is_admin=who.scope.includes(Scope.MANAGE))
+    return owner_of_identity(request.state.identity)
 
 
 def _basic_key(credentials: Credentials) -> str | None:

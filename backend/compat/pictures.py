@@ -86,6 +86,29 @@ def decode_mask(text: str, field: str, *, inverted: bool = False) -> Picture:
     return Picture(packed.getvalue(), "image/png", mask.width, mask.height)
 
 
+def fitted(picture: Picture, width: int, height: int, *, crop: bool = False) -> Picture:
+    """Return *picture* in another size; blocking, up to a second.
+
+    Args:
+        crop: Cut off what is too wide or too high, rather than distort.
+    """
+    from PIL import Image, ImageOps
+
+    if (picture.width, picture.height) == (width, height):
+        return picture
+    with Image.open(io.BytesIO(picture.data)) as image:
+        upright = ImageOps.exif_transpose(image)
+        plain = upright.convert("RGBA" if upright.has_transparency_data else "RGB")
+    size = (width, height)
+    if crop:
+        scaled = ImageOps.fit(plain, size, Image.Resampling.LANCZOS)
+    else:
+        scaled = plain.resize(size, Image.Resampling.LANCZOS)  # pyright: ignore[reportUnknownMemberType]
+    packed = io.BytesIO()
+    scaled.save(packed, "PNG", compress_level=1)
+    return Picture(packed.getvalue(), "image/png", width, height)
+
+
 def encode(data: bytes, wanted: Format, *, quality: int = 100, flat: bool = False) -> bytes:
     """Return the picture in the format *wanted*; one that has it already keeps its bytes. Blocking, up to seconds.
 

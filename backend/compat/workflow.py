@@ -8,19 +8,28 @@ from datetime import datetime
 
 from backend.compat.errors import UnusableRequest
 from backend.errors import JSON
-from backend.generation.workflows.inputs import Field, Kind, Role
+from backend.generation.workflows import Field, Kind, Role
 
 _TRUE, _FALSE = frozenset({"true", "1", "yes", "on"}), frozenset({"false", "0", "no", "off"})
 
 
 @dataclass(frozen=True, slots=True)
 class Workflow:
-    """A workflow of the library."""
+    """A workflow of the library.
+
+    Args:
+        makes_pictures: It shows or saves an image.
+        runs_here: Every node and model that it needs is there.
+        is_shipped: It comes with Hearth, so that it means no particular checkpoint.
+    """
 
     id: str
     title: str
     changed_at: datetime
     fields: tuple[Field, ...]
+    makes_pictures: bool = True
+    runs_here: bool = True
+    is_shipped: bool = False
 
     def role(self, role: Role) -> Field | None:
         """Return the first input with this meaning."""
@@ -84,6 +93,21 @@ class Values:
         if field is not None:
             self.inputs[field.name] = _read(field, value)
         return field is not None
+
+    def complete(self, *, seeded: bool) -> dict[str, JSON]:
+        """Return the values with what nobody chose: a random seed, and a checkpoint that is there.
+
+        Args:
+            seeded: The seed is given beside the inputs.
+        """
+        seed = self.workflow.role(Role.SEED)
+        if seed is not None and not seeded:
+            self.inputs.setdefault(seed.name, -1)
+        checkpoint = self.workflow.role(Role.CHECKPOINT)
+        if self.workflow.is_shipped and checkpoint is not None and checkpoint.choices:
+            there = checkpoint.default in checkpoint.choices
+            self.inputs.setdefault(checkpoint.name, checkpoint.default if there else checkpoint.choices[0])
+        return self.inputs
 
     def scale(self, role: Role, factor: float) -> None:
         """Multiply what the workflow itself would use, within its bounds; rounded, at least 1."""

@@ -174,6 +174,10 @@ class Settings(BaseModel):
         0, "Results older than this go to the trash unless they are favourites; 0 keeps them for ever.",
         unit="days", ge=0, le=36_500,
     )  # fmt: skip
+    default_image_workflow: str = _v(
+        "", "Id of the workflow for requests to /v1/images that name no model; empty: the first that can run here.",
+        max_length=300,
+    )  # fmt: skip
     webhook_secret: SecretStr | None = _v(
         None, "Signs messages to webhooks (Standard Webhooks): whsec_ and base64, or any text; unset, there are none."
     )

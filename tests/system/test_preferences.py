@@ -11,7 +11,10 @@ from backend.system.store import write_setting
 
 pytestmark = pytest.mark.anyio
 
-DEFAULTS = {"max_parallel_downloads": 4, "download_rate_limit": 0, "disk_reserve": 2, "dashboard_theme": "dark"}
+DEFAULTS = {
+    "max_parallel_downloads": 4, "download_rate_limit": 0, "disk_reserve": 2, "dashboard_theme": "dark",
+    "default_image_workflow": "",
+}  # fmt: skip
 
 
 async def test_a_change_is_in_force_at_once_and_after_a_restart(database: Database) -> None:

@@ -9,7 +9,7 @@ from backend.compat.errors import UnusableRequest
 from backend.compat.openai.fields import ImageFields
 from backend.compat.workflow import Values, Workflow
 from backend.errors import JSON
-from backend.generation.workflows.inputs import Role
+from backend.generation.workflows import Role
 
 # A workflow's own steps are what its author found good; these are multiples of them.
 STEPS_BY_QUALITY: Mapping[str, float] = {"low": 0.5, "high": 1.5, "hd": 1.5, "xhigh": 2.0, "max": 3.0}
@@ -42,7 +42,7 @@ def inputs_for(workflow: Workflow, fields: ImageFields, given: Given) -> dict[st
     for name, value in fields.others.items():
         if not values.put_named(name, value):
             raise _unknown(workflow, name)
-    return values.inputs
+    return values.complete(seeded=fields.seed is not None)
 
 
 def _put_pictures(values: Values, given: Given) -> None:

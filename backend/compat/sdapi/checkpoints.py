@@ -7,7 +7,7 @@ from pathlib import PurePosixPath
 from backend.compat.errors import NoSuchModel
 from backend.compat.workflow import Workflow
 from backend.errors import JSON
-from backend.generation.workflows.inputs import Role
+from backend.generation.workflows import Role
 
 
 def checkpoints_of(workflow: Workflow) -> list[str]:

@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-from typing import Self
+from typing import Any, Self
 
 from pydantic import Field, model_validator
 
 from backend.compat.body import Body
-from backend.errors import JSON
 
 MAX_IMAGES = 16
 
 
-def _nothing() -> dict[str, JSON]:
+def _nothing() -> dict[str, Any]:
     return {}
 
 
@@ -31,7 +30,7 @@ class Txt2Img(Body):
     scheduler: str | None = Field(None, max_length=100)
     batch_size: int = Field(1, ge=1, le=MAX_IMAGES)
     n_iter: int = Field(1, ge=1, le=MAX_IMAGES)
-    override_settings: dict[str, JSON] = Field(
+    override_settings: dict[str, Any] = Field(  # Any: options of whatever type
         default_factory=_nothing, description="`sd_model_checkpoint` chooses the model for this request"
     )
     send_images: bool = True
@@ -59,6 +58,7 @@ class Img2Img(Txt2Img):
 
     init_images: list[str] = Field(min_length=1, max_length=MAX_IMAGES, description="Base64, or data: addresses")
     mask: str | None = Field(None, description="Base64; white is painted anew")
+    resize_mode: int = Field(0, ge=0, le=3, description="1: cut to width and height; else distort as A1111 does")
     inpainting_mask_invert: int = Field(0, ge=0, le=1, description="1: black is painted anew instead")
     denoising_strength: float = Field(0.75, ge=0, le=1, description="0 keeps the picture, 1 forgets it")
     include_init_images: bool = False

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from functools import partial
 
 from fastapi import APIRouter
 from starlette.requests import Request
@@ -12,7 +13,7 @@ from backend.compat.desk import Desk, Ended, Order, Update
 from backend.compat.door import GENERATES, READS, door
 from backend.compat.errors import JobFailed, NoPicture
 from backend.compat.identity import owner_of
-from backend.compat.pictures import decode_mask, decode_picture
+from backend.compat.pictures import Picture, decode_mask, decode_picture, fitted
 from backend.compat.run import cancelled_when_left, completed, unless_left
 from backend.compat.sdapi.answers import Facts, pictures_answer, progress_answer, tell, timestamp
 from backend.compat.sdapi.checkpoints import current_checkpoint, find_checkpoint
@@ -22,11 +23,12 @@ from backend.compat.sdapi.samplers import sampling_for
 from backend.compat.workflow import Values, Workflow
 from backend.errors import JSON
 from backend.generation import GenerationJob, State
-from backend.generation.workflows.inputs import Role
+from backend.generation.workflows import Role
 
 router = APIRouter(prefix="/sdapi/v1", tags=["a1111"], route_class=door(tell))
 
 TEXT_TO_IMAGE, IMAGE_TO_IMAGE, INPAINT = "text-to-image", "image-to-image", "inpaint"
+_STEP = 8  # pixels; what a latent of Stable Diffusion can hold
 
 
 @router.post("/txt2img", summary="Make pictures from words", openapi_extra=GENERATES, response_class=Response)
@@ -44,15 +46,10 @@ async def img2img(request: Request, wanted: Img2Img) -> Response:
     workflow = await desk.workflow(IMAGE_TO_IMAGE if wanted.mask is None else INPAINT)
     values = _values(request, workflow, wanted)
     values.put(Role.DENOISE, wanted.denoising_strength)
-    image = await asyncio.to_thread(decode_picture, wanted.init_images[0], "init_images")
+    image, mask = await asyncio.to_thread(_pictures_of, wanted)
     values.put(Role.IMAGE, await desk.keep(image))
-    if wanted.mask is not None:
-        values.put(
-            Role.MASK,
-            await desk.keep(
-                await asyncio.to_thread(decode_mask, wanted.mask, "mask", inverted=bool(wanted.inpainting_mask_invert))
-            ),
-        )
+    if mask is not None:
+        values.put(Role.MASK, await desk.keep(mask))
     return await _answer(request, desk, wanted, values)
 
 
@@ -93,9 +90,26 @@ def _checkpoint(request: Request, workflow: Workflow, wanted: Txt2Img) -> str | 
     return find_checkpoint(workflow, named) if named else current_checkpoint(workflow) or None
 
 
+def _pictures_of(wanted: Img2Img) -> tuple[Picture, Picture | None]:
+    """Read the picture to begin with, and the mask, in the size that is wanted; blocking."""
+    width, height = (max(_STEP, round(side / _STEP) * _STEP) for side in (wanted.width, wanted.height))
+    image = decode_picture(wanted.init_images[0], "init_images")
+    fit = partial(fitted, width=width, height=height, crop=wanted.resize_mode == 1)
+    if wanted.mask is None:
+        return fit(image), None
+    mask = decode_mask(wanted.mask, "mask", inverted=bool(wanted.inpainting_mask_invert))
+    return fit(image), fit(mask)
+
+
 async def _answer(request: Request, desk: Desk, wanted: Txt2Img, values: Values) -> Response:
     seed = None if wanted.seed < 0 else wanted.seed
-    order = Order(workflow=values.workflow, inputs=values.inputs, n=wanted.count, seed=seed, source="sdapi")
+    order = Order(
+        workflow=values.workflow,
+        inputs=values.complete(seeded=seed is not None),
+        n=wanted.count,
+        seed=seed,
+        source="sdapi",
+    )
     job = await desk.submit(order)
     run = Run(job.id, wanted.count, wanted.steps, timestamp())
     with Desks.of(request).running(desk.owner, run):

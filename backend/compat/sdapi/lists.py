@@ -18,7 +18,7 @@ from backend.compat.sdapi.runs import Desks
 from backend.compat.sdapi.samplers import sampler_list, scheduler_list
 from backend.compat.workflow import Workflow
 from backend.errors import JSON
-from backend.generation.workflows.inputs import Role
+from backend.generation.workflows import Role
 
 router = APIRouter(prefix="/sdapi/v1", tags=["a1111"], route_class=door(tell), default_response_class=JSONResponse)
 

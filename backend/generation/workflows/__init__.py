@@ -31,6 +31,8 @@ from backend.generation.workflows.inputs import (
 from backend.generation.workflows.library import (
     Entry,
     Shelf,
+    Shelves,
+    ShippedShelf,
     Stored,
     TemplateShelf,
     Trashed,
@@ -75,6 +77,8 @@ __all__ = [
     "Requirements",
     "Role",
     "Shelf",
+    "Shelves",
+    "ShippedShelf",
     "Source",
     "Stored",
     "Target",

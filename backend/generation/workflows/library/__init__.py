@@ -2,6 +2,18 @@
 
 from backend.generation.workflows.library.entry import Entry, Shelf, Stored, Trashed, Version
 from backend.generation.workflows.library.service import WorkflowLibrary
+from backend.generation.workflows.library.shipped import Shelves, ShippedShelf
 from backend.generation.workflows.library.templates import TemplateShelf, find_templates
 
-__all__ = ["Entry", "Shelf", "Stored", "TemplateShelf", "Trashed", "Version", "WorkflowLibrary", "find_templates"]
+__all__ = [
+    "Entry",
+    "Shelf",
+    "Shelves",
+    "ShippedShelf",
+    "Stored",
+    "TemplateShelf",
+    "Trashed",
+    "Version",
+    "WorkflowLibrary",
+    "find_templates",
+]

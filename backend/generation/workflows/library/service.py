@@ -22,7 +22,7 @@ from backend.generation.workflows.errors import (
 from backend.generation.workflows.library.entry import Entry, Shelf, Stored, Trashed, Version
 from backend.generation.workflows.library.folder import THUMBNAILS, Folder, read_bounded
 from backend.generation.workflows.library.names import checked_name, free_name, name_of_upload, workflow_id
-from backend.generation.workflows.library.templates import TemplateShelf
+from backend.generation.workflows.library.shipped import ReadOnlyShelf
 from backend.generation.workflows.library.trash import Trash
 from backend.generation.workflows.library.versions import Versions
 from backend.kit.atomic import fsync_directory, write_atomic
@@ -38,10 +38,10 @@ class WorkflowLibrary:
 
     Args:
         root: ``<workspace>/workflows``; it is made when the first workflow is saved.
-        templates: The shelf of official templates, where there is one.
+        templates: What stands beside them and can only be read, where there is anything.
     """
 
-    def __init__(self, root: Path, templates: TemplateShelf | None = None) -> None:
+    def __init__(self, root: Path, templates: ReadOnlyShelf | None = None) -> None:
         self._root = root
         self._folder = Folder(root)
         self._templates = templates
