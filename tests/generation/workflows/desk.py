@@ -35,7 +35,7 @@ OBJECT_INFO: dict[str, Any] = {
         },
         ["MODEL"],
     ),
-    "Encode": made({"text": ["STRING", {"multiline": True}], "clip": ["CLIP"]}, ["CONDITIONING"]),
+    "Encode": made({"text": ["STRING", {"multiline": True, "dynamicPrompts": True}], "clip": ["CLIP"]}, ["CONDITIONING"]),
     "Canvas": made(
         {
             "width": number(512, 16, 4096, step=8),

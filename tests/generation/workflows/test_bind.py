@@ -21,6 +21,7 @@ from backend.generation.workflows import (
     json_schema,
     prepare,
 )
+from backend.generation.workflows.inputs.choices import draw_choices
 from tests.generation.workflows.desk import OBJECT_INFO, Desk, graph_of, text_to_image
 
 USUAL, NODES = text_to_image()
@@ -146,6 +147,26 @@ def test_uploads_stay_in_the_input_folder(name: Any):
         bind(prepared.graph, prepared.fields, {})
 
 
+def test_choices_within_a_text_are_drawn_for_each_run():
+    """As the front end does; what was drawn is told, so that it can be repeated."""
+    prompt = "a {red|{light|dark} blue} house"
+    runs = bind(GRAPH, FIELDS, {"prompt": prompt, "n": 40, "seed": 1}, dice=random.Random(3))
+    assert {bound.values["prompt"] for bound in runs} == {
+        "a red house",
+        "a light blue house",
+        "a dark blue house",
+    }
+    assert all(bound.graph["2"]["inputs"]["text"] == bound.values["prompt"] for bound in runs)
+
+
+@pytest.mark.parametrize(
+    "text", ['{"a": {"b": 1}}', "plain", "{one}", r"\{a|b\}", "a|b", "}{", "{" * 5000 + "|", "{" + "|" * 90_000]
+)
+def test_a_text_without_choices_stays_as_it_is(text: str):
+    """JSON is a prompt too."""
+    assert draw_choices(text, random.Random(1)) == text
+
+
 _anything = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=8),
     lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=3), inner, max_size=3),
@@ -191,6 +212,6 @@ def test_what_the_schema_takes_is_bound(values: dict[str, Any]):
     runs = bind(GRAPH, FIELDS, values)
     assert len(runs) == values.get("n", 1)
     targets = {field.name: field.targets[0] for field in FIELDS}
-    for name in values.keys() - {"n", "seed"}:
+    for name in values.keys() - {"n", "seed"} - ({"prompt"} if "|" in values.get("prompt", "") else set()):
         target = targets[name]
         assert runs[0].graph[target.node_id]["inputs"][target.input] == values[name]

@@ -12,6 +12,7 @@ from backend.errors import JSON
 from backend.generation.workflows.document import Graph
 from backend.generation.workflows.errors import InvalidInputs
 from backend.generation.workflows.inputs.check import Unfit, checked, checked_seed, is_random
+from backend.generation.workflows.inputs.choices import draw_choices
 from backend.generation.workflows.inputs.field import Field, Kind, Role
 from backend.generation.workflows.inputs.schema import MAX_BATCH, SIZE_PATTERN
 from backend.generation.workflows.reading import as_int, as_mapping
@@ -36,7 +37,8 @@ def bind(
     """Return one graph for each run that *values* ask for; the given graph is not changed.
 
     A seed of -1 or ``random`` is drawn. ``n`` runs with a given seed count upwards from it; ``seeds`` names them all.
-    ``size`` sets width and height. Numbers and truth values may come as text, as forms send them.
+    ``size`` sets width and height. Numbers and truth values may come as text, as forms send them. Choices within texts,
+    such as ``{red|blue}``, are drawn anew for each run.
 
     Raises:
         InvalidInputs: Some values do not fit; ``details.fields`` maps each name to its reason.
@@ -46,7 +48,7 @@ def bind(
     seeds = request.seeds(dice)
     if request.complaints:
         raise _invalid(request.complaints)
-    return tuple(_bound(graph, request.fields, {**plain, **drawn}) for drawn in seeds)
+    return tuple(_bound(graph, request.fields, {**request.drawn(plain, dice), **drawn}) for drawn in seeds)
 
 
 class _Request:
@@ -75,6 +77,11 @@ class _Request:
                 continue
             found[field.name] = self._fit(field, self._values[field.name])
         return found
+
+    def drawn(self, plain: dict[str, JSON], dice: random.Random) -> dict[str, JSON]:
+        """Return the values with the choices within texts made."""
+        texts = {field.name: plain[field.name] for field in self.fields if field.draws}
+        return plain | {name: draw_choices(text, dice) for name, text in texts.items() if isinstance(text, str)}
 
     def seeds(self, dice: random.Random) -> list[dict[str, JSON]]:
         """Return the values of the seeds for each run."""

@@ -82,6 +82,7 @@ class Field:
 
     ``minimum``, ``maximum`` and ``step`` are in the unit of the value (pixels, frames, steps); ``choices`` is None where
     any value is taken. ``required``: the default cannot work here, such as a picture that is not in the input folder.
+    ``draws``: of ``{red|blue}`` in the text one is drawn for each run.
     """
 
     name: str
@@ -96,6 +97,7 @@ class Field:
     step: int | float | None = None
     choices: tuple[JSON, ...] | None = None
     required: bool = False
+    draws: bool = False
     description: str = field(default="", compare=False)
 
     @property
@@ -122,6 +124,7 @@ class Field:
             "step": self.step,
             "choices": None if self.choices is None else list(self.choices),
             "required": self.required,
+            "draws": self.draws,
             "description": self.description,
             "targets": [{"node_id": target.node_id, "input": target.input} for target in self.targets],
         }

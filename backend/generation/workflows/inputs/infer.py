@@ -111,6 +111,7 @@ class _Finder:
             step=definition.step if choices is None else None,
             choices=choices,
             required=kind in UPLOADS and default not in (definition.choices or ()),
+            draws=definition.options.get("dynamicPrompts") is True,
             description=str(definition.options.get("tooltip") or ""),
         )
 
