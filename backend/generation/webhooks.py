@@ -142,7 +142,8 @@ class WebhookSender:
         if reason is not None:
             log.info("webhook_not_taken", job=hook.job_id, attempts=after.attempts, reason=reason)
         with suppress(store.StoreFailed):  # it is delivered again, under the same id
-            await self._database.write(lambda connection: store.save_webhook(connection, after))
+            # A stop must not undo a delivery: what was taken is not sent again.
+            await asyncio.shield(self._database.write(lambda connection: store.save_webhook(connection, after)))
 
     def _after(self, hook: Webhook, reason: str | None, *, gone: bool) -> Webhook:
         attempts = hook.attempts + 1
