@@ -29,7 +29,10 @@ HARMLESS = {
     ("POST", "/api/auth/logout"),
     ("POST", "/api/auth/refresh"),
     ("POST", "/logout"),
+    ("POST", "/api/gallery/zip"),  # the ids would not fit into an address
 }
+# What a key for making things may write: its own jobs and results.
+MAKING = re.compile(r"/(api/generations|api/gallery|v1/images|sdapi/v1)(?!/rebuild)(/|$)")
 
 
 class Door(NamedTuple):
@@ -183,7 +186,7 @@ async def test_a_key_that_may_not_manage_changes_nothing(app: FastAPI, client: h
             if door.method in READS or door.method == "WEBSOCKET" or _is_open(door) or door in HARMLESS:
                 continue
             answer = await program.request(door.method, door.address)
-            if answer.status_code != 403:
+            if answer.status_code != 403 and not (scope == "generate" and MAKING.match(door.path)):
                 passed.append((f"{door.method} {door.path}", answer.status_code))
 
     assert passed == []
