@@ -30,6 +30,7 @@ from backend.comfyui.errors import (
     RequestTooLarge,
     StartFailed,
 )
+from backend.comfyui.exits import Exit
 from backend.comfyui.files import OpenFile, Saved
 from backend.comfyui.follow import Follower, FollowPace
 from backend.comfyui.graph import Graph, Link, Node, is_link
@@ -40,7 +41,7 @@ from backend.comfyui.log_ring import LogLine, LogRing
 from backend.comfyui.model_inputs import folder_of, is_model_input
 from backend.comfyui.object_info import InputSpec, ModelReference, NodeClass, ObjectInfo
 from backend.comfyui.outputs import NodeOutput, OutputFile
-from backend.comfyui.process import ComfyUIProcess, Exit, ProcessPace, ProcessState
+from backend.comfyui.process import ComfyUIProcess, ProcessPace, ProcessState
 from backend.comfyui.progress import (
     Ended,
     NodeFinished,

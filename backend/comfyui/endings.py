@@ -117,6 +117,6 @@ def _label(node_id: str | None, class_type: str | None, graph: Graph | None) -> 
 def _graph_of(record: HistoryRecord) -> Graph | None:
     document = {} if record.entry is None else mapping(record.entry.graph)
     try:
-        return Graph.parse(document)
+        return Graph.parse(document, strict=False)
     except ComfyUIError:
         return None

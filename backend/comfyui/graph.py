@@ -58,16 +58,18 @@ class Graph:
     document: Mapping[str, JSON]
 
     @classmethod
-    def parse(cls, document: object) -> Graph:
+    def parse(cls, document: object, *, strict: bool = True) -> Graph:
         """Read *document* and make sure that it is a graph: nodes, links to nodes that exist, no circle.
 
+        Args:
+            strict: False leaves links and circles to the server, which judges only what an output needs.
         Raises:
             InvalidInput: It is not; the details name the nodes.
         """
         body = _document(document)
         nodes = {node_id: _node(node_id, value) for node_id, value in body.items()}
         graph = cls(nodes, body)
-        problems = [*_dangling(graph), *_circle(graph)]
+        problems = [*_dangling(graph), *_circle(graph)] if strict else []
         if problems:
             raise InvalidInput(f"The graph cannot run: {problems[0].message}", problems=problems)
         return graph

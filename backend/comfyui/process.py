@@ -15,6 +15,7 @@ from enum import StrEnum
 
 from backend.comfyui.client import ComfyUIClient
 from backend.comfyui.errors import ComfyUIError, CrashLoop, PortTaken, ProcessError, StartFailed
+from backend.comfyui.exits import Exit
 from backend.comfyui.launch import LaunchPlan
 from backend.comfyui.log_ring import LogRing
 from backend.comfyui.wire import Timeouts
@@ -36,40 +37,6 @@ class ProcessState(StrEnum):
     STOPPING = "stopping"
     WAITING = "waiting"
     FAILED = "failed"
-
-
-@dataclass(frozen=True, slots=True)
-class Exit:
-    """How the child ended; ``code`` is negative for a signal, as the operating system has it."""
-
-    code: int
-    after_s: float
-
-    @property
-    def reason(self) -> str:
-        """Return what the code means, in words."""
-        if self.code in _REASONS:
-            return _REASONS[self.code]
-        if self.code < 0:
-            with suppress(ValueError):
-                return f"ended by {signal.Signals(-self.code).name}"
-        return f"ended with code {self.code}"
-
-
-_REASONS = {
-    0: "ended by itself",
-    1: "could not start, or failed; its log says why",
-    -signal.SIGKILL: "was killed, most likely because the machine ran out of memory",
-    137: "was killed, most likely because the machine ran out of memory",
-    -signal.SIGABRT: "aborted in native code",
-    134: "aborted in native code",
-    -signal.SIGSEGV: "crashed in native code (segmentation fault)",
-    139: "crashed in native code (segmentation fault)",
-    -signal.SIGBUS: "crashed in native code (bus error)",
-    -signal.SIGTERM: "was terminated",
-    143: "was terminated",
-    -signal.SIGINT: "was interrupted",
-}
 
 
 @dataclass(frozen=True, slots=True)

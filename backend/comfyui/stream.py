@@ -17,7 +17,8 @@ from typing import TYPE_CHECKING
 from urllib.parse import urlsplit, urlunsplit
 
 from backend.comfyui.errors import ComfyUIUnreachable
-from backend.comfyui.messages import Connected, Disconnected, FeatureFlags, Message, decode
+from backend.comfyui.frames import decode
+from backend.comfyui.messages import Connected, Disconnected, FeatureFlags, Message
 from backend.comfyui.wire import tls_context
 from backend.kit.backoff import delay_s
 from backend.kit.redact import redact_url
@@ -28,6 +29,7 @@ if TYPE_CHECKING:
 logger = logging.getLogger(__name__)
 
 Listener = Callable[[Message], None]
+FrameListener = Callable[[Message, str | bytes], None]
 _FLAGS = json.dumps({"type": "feature_flags", "data": {"supports_preview_metadata": True}})
 
 
@@ -73,6 +75,7 @@ class Stream:
         self._pace = pace or StreamPace()
         self._cafile = cafile
         self._listeners: list[Listener] = []
+        self._frame_listeners: list[FrameListener] = []
         self._task: asyncio.Task[None] | None = None
         self._ready = asyncio.Event()
         self._client_id: str | None = None
@@ -94,6 +97,20 @@ class Stream:
         def stop() -> None:
             if listener in self._listeners:
                 self._listeners.remove(listener)
+
+        return stop
+
+    def overhear(self, listener: FrameListener) -> Callable[[], None]:
+        """Call *listener* like those of :meth:`listen`, and with the frame itself; what is our own word has none.
+
+        Returns:
+            What to call to stop.
+        """
+        self._frame_listeners.append(listener)
+
+        def stop() -> None:
+            if listener in self._frame_listeners:
+                self._frame_listeners.remove(listener)
 
         return stop
 
@@ -184,23 +201,29 @@ class Stream:
             await connection.send(_FLAGS)
             await self._greeting(connection, client_id)
             while True:
-                self._tell(decode(await connection.recv()))
+                self._hand_on(await connection.recv())
         except ConnectionClosed as closed:
             ending = closed.rcvd or closed.sent
             return "broken" if ending is None else f"{ending.code} {ending.reason}".strip()
 
     async def _greeting(self, connection: ClientConnection, client_id: str) -> None:
         """Wait for the server's flags: only then is it sure that previews come with the id of their prompt."""
-        early: list[Message] = []
+        early: list[str | bytes] = []
         with suppress(TimeoutError):
             async with asyncio.timeout(self._pace.flags_s):
-                while not early or not isinstance(early[-1], FeatureFlags):
-                    early.append(decode(await connection.recv()))
+                while not early or not isinstance(decode(early[-1]), FeatureFlags):
+                    early.append(await connection.recv())
         self._client_id = client_id
         self._ready.set()
         self._tell(Connected(client_id))
-        for message in early:
-            self._tell(message)
+        for frame in early:
+            self._hand_on(frame)
+
+    def _hand_on(self, frame: str | bytes) -> None:
+        message = decode(frame)
+        self._tell(message)
+        for listener in tuple(self._frame_listeners):
+            listener(message, frame)
 
     def _tell(self, message: Message) -> None:
         for listener in tuple(self._listeners):

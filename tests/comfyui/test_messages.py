@@ -10,7 +10,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from backend.comfyui.messages import Executed, Executing, NodeText, Preview, Progress, Status, Unknown, decode
+from backend.comfyui.frames import decode
+from backend.comfyui.messages import Executed, Executing, NodeText, Preview, Progress, Status, Unknown
 from tests.contracts.comfyui_replay import VERSIONS, names, recording
 
 _FILES = [(version, name) for version in VERSIONS for name in names(version, "")]

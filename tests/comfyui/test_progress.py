@@ -23,7 +23,8 @@ from backend.comfyui import (
     Tracker,
 )
 from backend.comfyui.endings import Ending, outcome_of
-from backend.comfyui.messages import Message, decode
+from backend.comfyui.frames import decode
+from backend.comfyui.messages import Message
 from tests.contracts.comfyui_replay import VERSIONS, names, recording
 
 _RUNS = [(version, name) for version in VERSIONS for name in [*names(version, "run_"), "ws_misc"]]
