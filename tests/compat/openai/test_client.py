@@ -115,7 +115,9 @@ def test_an_edit_brings_its_picture_to_comfyui(openai: OpenAI, house: House) -> 
 
 def test_a_variation_needs_no_prompt(openai: OpenAI) -> None:
     """Only the picture."""
-    with pytest.warns(DeprecationWarning, match="deprecated"):  # OpenAI itself has closed this door; programs still knock
+    with pytest.warns(
+        DeprecationWarning, match="deprecated"
+    ):  # OpenAI itself has closed this door; programs still knock
         answer = openai.images.create_variation(image=png(), n=2)
 
     assert answer.data is not None

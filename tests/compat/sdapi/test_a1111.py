@@ -60,7 +60,12 @@ def test_pictures_from_words(a1111: httpx2.Client, house: House) -> None:
 
 def test_pictures_from_a_picture(a1111: httpx2.Client, house: House) -> None:
     """It is brought to the wanted size, and the mask's white becomes what ComfyUI paints anew."""
-    wanted = {"init_images": ["data:image/png;base64," + base64_of(png(100, 50))], "width": 128, "height": 64, "steps": 1}
+    wanted = {
+        "init_images": ["data:image/png;base64," + base64_of(png(100, 50))],
+        "width": 128,
+        "height": 64,
+        "steps": 1,
+    }
     made(a1111.post("/img2img", json={**wanted, "denoising_strength": 0.4}))
     first = graph_of(house)
     sent = (house.comfyui.base / "input" / first["4"]["inputs"]["image"]).read_bytes()
