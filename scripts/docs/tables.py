@@ -68,7 +68,7 @@ def events_block() -> str:
 def _import_all() -> None:
     """Load every module, so that every error class exists."""
     for module in pkgutil.walk_packages(backend.__path__, "backend."):
-        if module.name not in {"backend.main", "backend.database.migrations.env"}:
+        if module.name not in {"backend.main", "backend.cli.__main__", "backend.database.migrations.env"}:
             importlib.import_module(module.name)
 
 
