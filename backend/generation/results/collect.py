@@ -155,9 +155,10 @@ def _settle(batch: _Batch, output: Output, place: int, partial: Path) -> Item:
     found = _look(partial, told, is_text=output.text is not None)
     file_path = batch.folder / f"{place:02}.{found.media.extension}"
     beside = sidecar.place_of(file_path)
-    for stale in batch.folder.glob(f"{place:02}.*"):
+    # An earlier attempt may have made something of another kind, or died while it wrote the sidecar.
+    for stale in (*batch.folder.glob(f"{place:02}.*"), *batch.folder.glob(f".{place:02}.*.tmp")):
         if stale not in (file_path, beside):
-            stale.unlink()  # of an earlier attempt, which made something of another kind
+            stale.unlink()
     partial.replace(file_path)
     item = _item(batch, output, place, found)
     sidecar.write(beside, _sidecar(batch, output, item))

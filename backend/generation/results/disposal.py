@@ -72,7 +72,7 @@ class Disposal:
         """Finish what a crash left half-way; make the entries again when there are none but results lie there."""
         await asyncio.to_thread(self._outputs.mkdir, parents=True, exist_ok=True)
         if await self._database.read(store.every_id):
-            await settle(self._database, await asyncio.to_thread(trash.survey, self._outputs))
+            await self._settle()
         else:
             await self.rebuild()
         self._daily = asyncio.create_task(self._tidy_daily(), name="results")
@@ -168,6 +168,7 @@ class Disposal:
             await self._on_disk(lambda: trash.move_back(self._outputs, items))
             restored = [item.id for item in items]
             await self._database.write(lambda connection: store.mark_restored(connection, restored))
+            await asyncio.to_thread(trash.tidy, self._outputs)
             return Returned(restored)
 
     async def _purge_all(self, owner: Owner) -> Emptied:
@@ -200,13 +201,17 @@ class Disposal:
 
         await self._on_disk(delete)
         await self._database.write(lambda connection: store.forget(connection, [item.id for item in items]))
+        await asyncio.to_thread(trash.tidy, self._outputs)
         return Emptied(len(items), sum(item.size_bytes for item in items))
+
+    async def _settle(self) -> None:
+        await settle(self._outputs, self._database, await asyncio.to_thread(trash.survey, self._outputs))
 
     async def _on_disk(self, move: Callable[[], None]) -> None:
         try:
             await asyncio.to_thread(move)
         except OSError as error:
-            await settle(self._database, await asyncio.to_thread(trash.survey, self._outputs))
+            await self._settle()
             raise ResultNotStored(f"The results cannot be moved: {error.strerror}.") from error
 
 

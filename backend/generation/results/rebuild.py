@@ -41,12 +41,12 @@ async def rebuild(outputs: Path, database: Database) -> Rebuilt:
         await database.write(lambda connection, items=batch: store.enter(connection, items))
     stale = before - found
     await database.write(lambda connection: store.forget(connection, stale))
-    await settle(database, survey)
+    await settle(outputs, database, survey)
     return Rebuilt(len(found), len(found - before), len(stale))
 
 
-async def settle(database: Database, survey: trash.Survey) -> None:
-    """Bring the entries into line with what the disk says about the trash."""
+async def settle(outputs: Path, database: Database, survey: trash.Survey) -> None:
+    """Bring the entries into line with what the disk says about the trash, then remove what is done with."""
     removals: dict[tuple[str, str], list[str]] = {}
     for each in survey.inside:
         removals.setdefault((each.removal_id, each.removed_at), []).append(each.move.item_id)
@@ -57,6 +57,7 @@ async def settle(database: Database, survey: trash.Survey) -> None:
                 *(store.mark_trashed(connection, ids, *removal) for removal, ids in removals.items()),
             )
         )
+    await asyncio.to_thread(trash.tidy, outputs)
 
 
 def _some(walk: Iterator[Item]) -> list[Item]:

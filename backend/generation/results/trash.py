@@ -113,7 +113,6 @@ def move_back(outputs: Path, items: Sequence[Item]) -> None:
         move.back()
     for place in {move.place.parent for move in moves}:
         fsync_directory(place)
-    _tidy({move.stored.parent for move in moves})
 
 
 def purge(outputs: Path, items: Sequence[Item]) -> None:
@@ -126,15 +125,13 @@ def purge(outputs: Path, items: Sequence[Item]) -> None:
         stored = stored_at(outputs, item)
         stored.unlink(missing_ok=True)
         stored_sidecar(stored.parent, item.id).unlink(missing_ok=True)
-    _tidy({stored_at(outputs, item).parent for item in items})
 
 
 def survey(outputs: Path) -> Survey:
     """Read what the disk says, and finish moves that were cut between a file and its sidecar."""
     inside: list[Trashed] = []
     outside: list[str] = []
-    folders = sorted(folder for folder in (outputs / TRASH).glob("*") if folder.is_dir())
-    for folder in folders:
+    for folder in _removals(outputs):
         for trashed in _read_manifest(outputs, folder):
             if trashed.move.stored.is_file():
                 _rename(sidecar.place_of(trashed.move.place), trashed.move.stored_sidecar)
@@ -142,8 +139,24 @@ def survey(outputs: Path) -> Survey:
             elif trashed.move.place.is_file():
                 _rename(trashed.move.stored_sidecar, sidecar.place_of(trashed.move.place))
                 outside.append(trashed.move.item_id)
-    _tidy(set(folders))
     return Survey(tuple(inside), tuple(outside))
+
+
+def tidy(outputs: Path) -> None:
+    """Remove the removals that hold nothing but their manifest; what nobody knows stays for a person to look at.
+
+    Only after the gallery's entries say what the disk says: until then the manifest is what a restart learns it from.
+    """
+    for folder in _removals(outputs):
+        entries = list(folder.iterdir())
+        if all(entry.name.endswith((_MANIFEST, ".tmp")) for entry in entries):
+            for entry in entries:
+                entry.unlink(missing_ok=True)
+            folder.rmdir()
+
+
+def _removals(outputs: Path) -> list[Path]:
+    return sorted(folder for folder in (outputs / TRASH).glob("*") if folder.is_dir())
 
 
 def _read_manifest(outputs: Path, folder: Path) -> Iterator[Trashed]:
@@ -166,11 +179,3 @@ def _read_manifest(outputs: Path, folder: Path) -> Iterator[Trashed]:
 def _rename(source: Path, target: Path) -> None:
     if source.exists() and not target.exists():
         source.rename(target)
-
-
-def _tidy(folders: set[Path]) -> None:
-    """Remove the folders that hold nothing but their manifest; what nobody knows stays for a person to look at."""
-    for folder in folders:
-        if folder.is_dir() and all(entry.name == _MANIFEST for entry in folder.iterdir()):
-            (folder / _MANIFEST).unlink(missing_ok=True)
-            folder.rmdir()
