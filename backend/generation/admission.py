@@ -152,7 +152,7 @@ class Admission:
         kept, secrets = without_secrets(new.extra_data)
         infos = [backend.info for backend in self._backends.values() if backend.info is not None]
         job = Job(
-            id=new_id(),
+            id=new.id or new_id(),
             owner=owner,
             source=new.source,
             kind=Kind.WORKFLOW if new.workflow_id is not None else Kind.PROMPT,

@@ -62,7 +62,9 @@ class Announcer:
             self._take_began_s.pop(job.id, None)
             self._means.pop(job.id, None)
         if old is None or shown(old) != shown(job):
-            self._hub.publish(Event(GENERATIONS, GENERATION_CHANGED, job.id, self.show([job])[0].as_dict()))
+            # Without its place, which costs a look at the whole queue: places are told apart from changes.
+            now = shown(job, live=self._live_of(job, None))
+            self._hub.publish(Event(GENERATIONS, GENERATION_CHANGED, job.id, now.as_dict()))
             self._tell_queue()
 
     def heard(self, told: Told) -> None:

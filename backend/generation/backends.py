@@ -19,6 +19,7 @@ from backend.comfyui import (
     Follower,
     FollowPace,
     ObjectInfo,
+    ProcessState,
     Stream,
     StreamPace,
 )
@@ -116,7 +117,11 @@ class Backend:
         """How it does."""
         if self.is_up:
             return BackendState.STUCK if self.is_stuck else BackendState.BUSY if self.current else BackendState.READY
-        return BackendState.STARTING if self.process is not None and self._reason is None else BackendState.UNREACHABLE
+        return BackendState.STARTING if self._is_starting else BackendState.UNREACHABLE
+
+    @property
+    def _is_starting(self) -> bool:
+        return self.process is not None and self.process.state in (ProcessState.STARTING, ProcessState.WAITING)
 
     def worker(self) -> Worker:
         """Show it to the policy."""
@@ -138,7 +143,7 @@ class Backend:
             models=sorted(self.warm),
             current=self.current,
             is_child=self.process is not None,
-            error=self._reason,
+            error=None if self._is_starting else self._reason,
         )
 
     async def start(self) -> None:

@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import asyncio
-from collections import OrderedDict, defaultdict
+from collections import OrderedDict
 from collections.abc import Callable, Mapping
 from typing import TypeAlias
+from weakref import WeakValueDictionary
 
 from backend.database import Database
 from backend.events.types import GENERATION_CHANGED
 from backend.generation import store
 from backend.generation.errors import GenerationNotFound, GenerationNotStored
-from backend.generation.job import Job, State, shown
+from backend.generation.job import Job, shown
 from backend.generation.webhooks import webhook_for
 
 _REMEMBERED = 10_000  # jobs whose owner is known without asking the database
@@ -29,7 +30,8 @@ class Book:
         self._database = database
         self._jobs: dict[str, Job] = {}
         self._owners: OrderedDict[str, str] = OrderedDict()
-        self._turns: defaultdict[str, asyncio.Lock] = defaultdict(asyncio.Lock)
+        # A lock lives as long as somebody holds it or waits for it.
+        self._turns: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
         self._listener: Callable[[Job | None, Job], None] = _nobody
 
     @property
@@ -97,7 +99,8 @@ class Book:
         self._listener(None, job)
 
     async def _change(self, job_id: str, edit: Edit) -> Job:
-        async with self._turns[job_id]:
+        turn = self._turns.setdefault(job_id, asyncio.Lock())
+        async with turn:
             old = await self.job(job_id)
             new = edit(old)
             if new is old:
@@ -105,8 +108,6 @@ class Book:
             await self._store(lambda connection: _save(connection, old, new))
             self._put(new)
             self._listener(old, new)
-        if new.ended:
-            self._turns.pop(job_id, None)
         return new
 
     def _put(self, job: Job) -> None:
@@ -136,11 +137,6 @@ def _save(connection: store.Connection, old: Job, new: Job) -> None:
         store.add_event(connection, new.id, GENERATION_CHANGED, now)
     if new.ended and not old.ended and new.webhook_url is not None:
         store.add_webhook(connection, webhook_for(new))
-
-
-def is_waiting(job: Job) -> bool:
-    """Tell whether a job counts for the depth of the queue."""
-    return job.state is State.QUEUED
 
 
 def _nobody(_old: Job | None, _new: Job) -> None:

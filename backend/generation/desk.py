@@ -92,7 +92,7 @@ class Desk:
         job = await self._book.change(report.task_id, edit)
         measured: tuple[str, float] | None = report.facts.get("measured")
         if measured is not None:
-            await self._timings.learn(*measured)
+            self._timings.learn(*measured)
         if job.ended:
             self._put.pop(job.id, None)
             self._hopeless_since_s.pop(job.id, None)
@@ -110,6 +110,8 @@ class Desk:
                     await self.put(job)
             elif not task.needs.classes:
                 await self.put(job)  # nothing was known when it came
+            elif any(backend.worker().has(task) for backend in self._backends.values()):
+                self._hopeless_since_s.pop(job.id, None)
             else:
                 await self._fail_when_hopeless(job)
 

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
 import hashlib
 import json
+from contextlib import suppress
 
 from backend.comfyui import Graph
 from backend.database import Database
@@ -23,6 +25,8 @@ class Timings:
     def __init__(self, database: Database) -> None:
         self._database = database
         self._known: dict[str, tuple[float, int]] = {}
+        self._unsaved: set[str] = set()
+        self._saving: asyncio.Task[None] | None = None
 
     async def load(self) -> None:
         """Read what earlier runs took."""
@@ -33,12 +37,26 @@ class Timings:
         known = self._known.get(shape)
         return None if known is None else known[0]
 
-    async def learn(self, shape: str, seconds: float) -> None:
-        """Take in a run."""
+    def learn(self, shape: str, seconds: float) -> None:
+        """Take in a run; it is stored soon, and lost without harm when nothing is stored any more."""
         mean_s, runs = self._known.get(shape, (seconds, 0))
         mean_s += (seconds - mean_s) * max(_WEIGHT_OF_NEWS, 1 / (runs + 1))
         self._known[shape] = (mean_s, runs + 1)
-        await self._database.write(lambda connection: store.save_timing(connection, shape, mean_s, runs + 1))
+        self._unsaved.add(shape)
+        if self._saving is None or self._saving.done():
+            self._saving = asyncio.get_running_loop().create_task(self._save(), name="generation timings")
+
+    async def close(self) -> None:
+        """Store what is not stored yet."""
+        if self._saving is not None:
+            await asyncio.wait([self._saving])
+
+    async def _save(self) -> None:
+        while self._unsaved:
+            rows = {shape: self._known[shape] for shape in self._unsaved}
+            self._unsaved.clear()
+            with suppress(store.StoreFailed):
+                await self._database.write(lambda connection, rows=rows: store.save_timings(connection, rows))
 
 
 def shape_of(graph: Graph) -> str:

@@ -29,6 +29,7 @@ class NewGeneration:
         seed: Of the first take; left out, that of the graph counts when n is 1, else a random one.
         priority: -100 to 100; higher goes first.
         extra_data: Passed on to ComfyUI with the graph.
+        id: A canonical UUID that the client chose for the job; left out, one is made.
     """
 
     workflow_id: str | None = None
@@ -43,6 +44,7 @@ class NewGeneration:
     idempotency_key: str | None = None
     extra_data: Mapping[str, JSON] = field(default_factory=dict[str, JSON], repr=False)
     source: Source = "api"
+    id: str | None = None
 
     def fingerprint(self) -> str:
         """Return a digest of everything but the key, so that a reused key with another request is found out."""

@@ -29,7 +29,7 @@ from backend.comfyui import (
 from backend.errors import JSON, HearthError
 from backend.generation.backends import Backend
 from backend.generation.dispatch import Dispatch, Lease, LeaseLost, Report
-from backend.generation.errors import Unfulfilled, UploadMissing
+from backend.generation.errors import GenerationNotFound, IllegalGenerationState, Unfulfilled, UploadMissing
 from backend.generation.eta import shape_of
 from backend.generation.execution import Execution, Preview, Ran
 from backend.generation.job import Job, Live, Problem, Take, shown
@@ -107,8 +107,10 @@ class Runner:
                 await self._serve(lease)
             except LeaseLost:
                 log.warning("generation_lease_lost", job=lease.task.id, backend=self._backend.id)
+            except (GenerationNotFound, IllegalGenerationState):
+                await lease.term()  # cancelled a moment ago, or gone: there is nothing to do
             except HearthError as error:
-                # The store refuses, or the job is gone: nothing was changed, so it is tried again.
+                # The store refuses: nothing was changed, so it is tried again.
                 log.warning("generation_not_served", job=lease.task.id, reason=error.message)
                 await lease.nak(_AGAIN_S)
             except Exception:
@@ -158,7 +160,10 @@ class Runner:
                 return after
 
     async def _take(self, job: Job, take: Take) -> _Next:
-        graph = Graph.parse(take.graph)
+        try:
+            graph = Graph.parse(take.graph)
+        except ComfyUIError as error:  # stored by a Hearth that knew less
+            return await self._fail(job, error)
         is_sent = take.prompt_id is not None and take.backend == self._backend.id
         if not is_sent and take.attempts >= MAX_ATTEMPTS:
             return await self._fail(job, _exhausted(take))

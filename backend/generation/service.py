@@ -147,6 +147,7 @@ class GenerationService:
         if tasks:
             await asyncio.wait(tasks)
         await self._webhooks.close()
+        await self._timings.close()
         await asyncio.gather(*(backend.close() for backend in self._backends.values()))
 
     # Asking
@@ -247,6 +248,15 @@ class GenerationService:
     def unfinished(self, owner: Owner) -> Sequence[GenerationJob]:
         """Return the jobs of *owner* that wait or run, in the order in which they were made."""
         return self._announcer.show(job for job in self._book.unfinished.values() if owner.may_see(job.owner.id))
+
+    def depth(self, owner: Owner) -> int:
+        """Return how many jobs of those that *owner* may see wait or run."""
+        return sum(owner.may_see(job.owner.id) for job in self._book.unfinished.values())
+
+    def ongoing(self, backend_id: str) -> Job | None:
+        """Return the record of the job that a backend runs now, as far as it has not ended."""
+        job_id = self._backends[backend_id].current
+        return None if job_id is None else self._book.unfinished.get(job_id)
 
     def may_see(self, owner: Owner, job_id: str) -> bool:
         """Tell whether what happens to a job is told to *owner*; costs two look-ups."""

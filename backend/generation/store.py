@@ -196,7 +196,7 @@ def named(result: StoredResult) -> StoredResult:
 
 def load_jobs(connection: Connection, where: ColumnElement[bool]) -> list[Job]:
     """Return whole jobs, the oldest first."""
-    rows = connection.execute(select(jobs).where(where).order_by(jobs.c.id)).all()
+    rows = connection.execute(select(jobs).where(where).order_by(jobs.c.created_at, jobs.c.id)).all()
     return _whole(connection, rows)
 
 
@@ -284,10 +284,11 @@ def load_timings(connection: Connection) -> dict[str, tuple[float, int]]:
     return {row.shape: (row.mean_s, row.runs) for row in connection.execute(select(timings))}
 
 
-def save_timing(connection: Connection, shape: str, mean_s: float, runs: int) -> None:
-    """Keep what is known of a shape."""
-    values = {"shape": shape, "mean_s": mean_s, "runs": runs}
-    connection.execute(insert(timings).values(values).on_conflict_do_update(index_elements=["shape"], set_=values))
+def save_timings(connection: Connection, known: Mapping[str, tuple[float, int]]) -> None:
+    """Keep mean seconds and number of runs of some shapes."""
+    for shape, (mean_s, runs) in known.items():
+        values = {"shape": shape, "mean_s": mean_s, "runs": runs}
+        connection.execute(insert(timings).values(values).on_conflict_do_update(index_elements=["shape"], set_=values))
 
 
 def _whole(connection: Connection, rows: Sequence[Row[Any]]) -> list[Job]:

@@ -79,8 +79,10 @@ class Worker:
         """Tell whether it may have *task*."""
         if not self.takes_work:
             return False
-        if task.pinned is not None:
-            return task.pinned == self.id
+        return task.pinned == self.id if task.pinned is not None else self.has(task)
+
+    def has(self, task: Task) -> bool:
+        """Tell whether it has what *task* needs, whether it takes work now or not."""
         if self.classes is None or not task.needs.classes <= self.classes:
             return False
         return all(
