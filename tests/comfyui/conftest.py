@@ -18,12 +18,12 @@ FAST = FollowPace(
     eager_s=0.1,
     stopping_s=0.05,
     first_look_s=0.05,
-    idle_s=0.5,
-    silence_s=1.0,
-    deaf_s=1.5,
-    unreachable_s=1.0,
+    idle_s=1.0,
+    silence_s=3.0,
+    deaf_s=20.0,
+    unreachable_s=4.0,
 )
-FAST_STREAM = StreamPace(ping_s=0.2, silence_s=0.4, open_s=2, flags_s=1, backoff_base_s=0.05, backoff_cap_s=0.2)
+FAST_STREAM = StreamPace(ping_s=0.2, silence_s=1.0, open_s=2, flags_s=1, backoff_base_s=0.05, backoff_cap_s=0.2)
 
 
 @dataclass

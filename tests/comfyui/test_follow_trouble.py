@@ -116,7 +116,7 @@ async def test_a_broken_connection_does_not_lose_the_result(desk: Desk) -> None:
 
 async def test_a_half_open_connection_is_noticed(desk: Desk) -> None:
     """Nothing comes and nothing is closed: the ping finds out, another connection is made, the result is found."""
-    graph = slow(7, steps=20, seconds=0.5)
+    graph = slow(7, steps=20, seconds=2.0)
     first_id = desk.stream.client_id
     with desk.follower.watch(new_prompt_id(), graph) as watch:
         await watch.submit(graph)
