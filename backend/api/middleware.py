@@ -29,7 +29,11 @@ log = get_logger(__name__)
 
 MAX_BODY_BYTES = 1024**2
 # Doors through which pictures come; each reads its body only when it knows who sends it.
-LARGE_BODIES: Mapping[str, int] = {"/v1/images/": 100 * 1024**2, "/sdapi/v1/": 100 * 1024**2}
+LARGE_BODIES: Mapping[str, int] = {
+    "/v1/images/": 100 * 1024**2,
+    "/sdapi/v1/": 100 * 1024**2,
+    "/comfyui/": 100 * 1024**2,
+}
 
 _REQUEST_ID = re.compile(r"[\w.-]{1,64}", re.ASCII)
 _OWN_NAMES = frozenset({"localhost", "127.0.0.1", "[::1]"})  # no foreign page can be served under these

@@ -14,6 +14,7 @@ from backend.comfyui.graph import Graph
 from backend.comfyui.jobs import Jobs
 from backend.comfyui.messages import Logs
 from backend.comfyui.nodes import Nodes
+from backend.comfyui.passthrough import Passthrough
 from backend.comfyui.refusals import node_problems, refusal
 from backend.comfyui.shapes import mapping, number, sequence, text, texts, whole
 from backend.comfyui.userdata import UserData
@@ -48,7 +49,8 @@ class Whereabouts:
 class ComfyUIClient:
     """Speak to the ComfyUI at *url*, from version 0.3.64 on.
 
-    ``files``, ``nodes``, ``jobs`` and ``user`` hold what belongs to these topics. Every method raises a
+    ``files``, ``nodes``, ``jobs`` and ``user`` hold what belongs to these topics; ``passthrough`` hands on requests that
+    are not ours. Every method raises a
     :class:`~backend.comfyui.errors.ComfyUIError`: unreachable, silent, or refused.
 
     Args:
@@ -66,6 +68,7 @@ class ComfyUIClient:
     ) -> None:
         self.url = url.rstrip("/")
         self._wire = Wire(url, headers=headers, timeouts=timeouts, cafile=cafile)
+        self.passthrough = Passthrough(url, headers=headers, timeouts=timeouts, cafile=cafile)
         self.files = Files(self._wire)
         self.nodes = Nodes(self._wire)
         self.jobs = Jobs(self._wire)
@@ -78,6 +81,7 @@ class ComfyUIClient:
 
     async def aclose(self) -> None:
         """Close the connections."""
+        await self.passthrough.aclose()
         await self._wire.aclose()
 
     async def queue_remaining(self) -> int:

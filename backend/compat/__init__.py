@@ -5,8 +5,8 @@ Each package serves one protocol and holds its ``ROUTES``; what they share lies 
 own parts) and :mod:`~backend.compat.run` (waiting for a job on behalf of one long request).
 """
 
-from backend.compat import openai, sdapi
+from backend.compat import comfyui, openai, sdapi
 
-ROUTES = (*openai.ROUTES, *sdapi.ROUTES)
+ROUTES = (*comfyui.ROUTES, *openai.ROUTES, *sdapi.ROUTES)
 
 __all__ = ["ROUTES"]
