@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from collections import OrderedDict
 from collections.abc import Iterable
+from typing import TypeAlias
 
 from backend.comfyui import Graph, ObjectInfo
 from backend.compat.workflow import Workflow
@@ -14,6 +14,8 @@ from backend.generation.capability import lack_of
 from backend.generation.errors import BackendsUnknown, NoBackend
 from backend.generation.workflows import Entry, Role, Shelf, WorkflowLibrary, WorkflowNotFound, prepare
 from backend.generation.workflows.library.shipped import CATEGORY
+
+_Key: TypeAlias = tuple[str, str, str]
 
 _MAX_KEPT = 256
 _STARTING_S = 2
@@ -25,7 +27,7 @@ class Library:
     def __init__(self, library: WorkflowLibrary, generation: GenerationService) -> None:
         self._library = library
         self._generation = generation
-        self._kept: OrderedDict[tuple[str, str, str], Workflow | None] = OrderedDict()
+        self._kept: dict[_Key, Workflow | None] = {}
 
     async def pictured(self) -> list[Workflow]:
         """List the workflows that make pictures: people's own, then those that come with Hearth.
@@ -73,18 +75,25 @@ class Library:
                 yield workflow
 
     def _find(self, workflow_id: str, info: ObjectInfo) -> Workflow:
-        return self._read(self._library.entry(workflow_id), info)
+        entry = self._library.entry(workflow_id)
+        known = self._kept.get(_key(entry, info))
+        return known if known is not None else self._keep(entry, info, self._read(entry, info))
 
     def _understood(self, entry: Entry, info: ObjectInfo) -> Workflow | None:
-        key = (entry.id, entry.etag, info.version)
-        if key not in self._kept:
-            try:
-                self._kept[key] = self._read(entry, info)
-            except HearthError:
-                self._kept[key] = None  # its own page says what is wrong with it
-            if len(self._kept) > _MAX_KEPT:
-                self._kept.popitem(last=False)
-        return self._kept[key]
+        known = self._kept.get(_key(entry, info), self)
+        if not isinstance(known, Library):
+            return known
+        try:
+            return self._keep(entry, info, self._read(entry, info))
+        except HearthError:
+            self._kept[_key(entry, info)] = None  # its own page says what is wrong with it
+            return None
+
+    def _keep(self, entry: Entry, info: ObjectInfo, workflow: Workflow) -> Workflow:
+        if len(self._kept) >= _MAX_KEPT:
+            self._kept.clear()  # from any thread; what is still asked for is read again
+        self._kept[_key(entry, info)] = workflow
+        return workflow
 
     def _read(self, entry: Entry, info: ObjectInfo) -> Workflow:
         stored = self._library.get(entry.id)
@@ -102,6 +111,10 @@ class Library:
             runs_here=runs_here,
             is_shipped=is_shipped,
         )
+
+
+def _key(entry: Entry, info: ObjectInfo) -> _Key:
+    return entry.id, entry.etag, info.version
 
 
 def _makes_pictures(graph: Graph, info: ObjectInfo) -> bool:

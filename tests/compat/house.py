@@ -27,7 +27,8 @@ _DEADLINE_S = 60
 class House:
     """Both servers, and the keys of two people."""
 
-    def __init__(self, app: FastAPI, comfyui: SimulatedComfyUI, password: str) -> None:
+    def __init__(self, app: FastAPI, workspace: Path, comfyui: SimulatedComfyUI, password: str) -> None:
+        self.workspace = workspace
         self.comfyui = comfyui
         self.port = free_port()
         self.url = f"http://127.0.0.1:{self.port}"
@@ -90,7 +91,7 @@ def open_house(
         (library / f"{name}.json").write_text(json.dumps(graph))
     with SimulatedComfyUI(base) as comfyui:
         app = make_app(comfyui_url=(comfyui.url,), max_queue_depth_per_user=3)
-        house = House(app, comfyui, password)
+        house = House(app, workspace, comfyui, password)
         house.start()
         try:
             yield house

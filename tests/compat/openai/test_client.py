@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import httpx2
@@ -11,6 +13,8 @@ from openai import OpenAI
 
 from tests.compat.house import House
 from tests.compat.pictures import mask_png, opened, png
+
+SHIPPED = Path(__file__).parents[3] / "config" / "workflows"
 
 
 @pytest.fixture
@@ -161,3 +165,20 @@ def test_models_are_workflows(openai: OpenAI) -> None:
     inputs = (models["text-to-image"].model_extra or {})["inputs"]
     assert {"prompt", "negative_prompt", "seed", "width", "height", "steps"} <= set(inputs)
     assert openai.models.retrieve("text-to-image").object == "model"
+
+
+def test_people_choose_the_default(openai: OpenAI, house: House) -> None:
+    """Where it takes what a request brings; for others, the first that does still answers."""
+    graph = json.loads((SHIPPED / "text-to-image.json").read_text())
+    graph["5"]["inputs"]["steps"] = 3
+    (house.workspace / "workflows" / "Quick fox.json").write_text(json.dumps(graph))
+    with house.client(house.token) as person:
+        answer = person.patch("/api/settings", json={"default_image_workflow": "quick-fox"})
+        assert answer.status_code == 200, answer.text
+    openai.images.generate(prompt="a fox", size="64x64")
+    chosen = last_graph(house)["5"]["inputs"]["steps"]
+    openai.images.edit(image=png(), prompt="a fox", extra_body={"steps": 2})
+
+    assert chosen == 3
+    assert last_graph(house)["4"]["class_type"] == "LoadImage"
+    assert next(iter(openai.models.list())).model_extra["name"] == "Quick fox"  # type: ignore[index]
