@@ -42,11 +42,13 @@ def door(tell: Tell) -> type[APIRoute]:
             async def handle(request: Request) -> Response:
                 try:
                     await admit(request, scope)
-                    return await answer(request)
+                    told = await answer(request)
                 except ClientDisconnect:
                     raise
                 except Exception as error:  # noqa: BLE001 -- the protocol has one shape for every failure
-                    return refusal(request, error, tell)
+                    told = refusal(request, error, tell)
+                told.headers.setdefault("Cache-Control", "no-store")
+                return told
 
             return handle
 
