@@ -25,17 +25,20 @@ from backend.downloads.transfer import TransferEngine, partial_bytes
 from backend.errors import JSON
 from backend.events import Hub
 from backend.generation import GenerationLimits, GenerationService, Owner, Remedy
+from backend.generation.knowledge import Knowledge
 from backend.generation.opening import Child, make_backends
 from backend.generation.preparing import Preparer
 from backend.generation.results import HashOf, Results
 from backend.generation.uploads import Uploads
 from backend.generation.workflows import Shelves, ShippedShelf, TemplateShelf, WorkflowLibrary, find_templates
+from backend.generation.workflows.ports import Told
+from backend.generation.workflows.service import WorkflowDesk
 from backend.kit.listening import Address, listening_addresses
 from backend.kit.redact import register_secret
 from backend.logs import get_logger
 from backend.paths import ModelPaths
 from backend.presets import CatalogStore, PresetManager
-from backend.sources import FileRef, Sources, Tokens, post_bytes
+from backend.sources import FileRef, SourceError, Sources, Tokens, post_bytes
 from backend.storage import Ledger
 from backend.system import Check, Installation, Preferences, WorkspaceLock, report_host, run_checks, sample_host
 
@@ -70,6 +73,7 @@ class Services:
     workflows: WorkflowLibrary
     uploads: Uploads
     generation: GenerationService
+    workflow_desk: WorkflowDesk
 
     @property
     def extra_model_paths(self) -> Path:
@@ -202,9 +206,18 @@ async def _open(
     generation = await _generation(settings, database, hub, paths, results, workflows, uploads, catalog)
     await generation.start()
     stack.push_async_callback(generation.close)
+    workflow_desk = WorkflowDesk(
+        workflows,
+        Knowledge(generation),
+        presets=lambda: catalog.current.presets,
+        records=ledger.all,
+        find=paths.find,
+        ask=lambda url: _ask_about(sources, url),
+        downloads=downloads,
+    )
     return Services(
         settings, database, preferences, auth, tokens, sources, paths, ledger, hub, engine, downloads, presets, results,
-        workflows, uploads, generation,
+        workflows, uploads, generation, workflow_desk,
     )  # fmt: skip
 
 
@@ -303,6 +316,15 @@ async def _generation(
     )
     opened.append(service)
     return service
+
+
+async def _ask_about(sources: Sources, url: str) -> Told | None:
+    """Ask the host of a file about it; one that refuses for want of a token or licence has a gated file."""
+    try:
+        remote = await sources.resolve(FileRef(url))
+    except SourceError as error:
+        return Told(gated=True) if error.waits_for is not None else None
+    return Told(remote.size_bytes, remote.sha256)
 
 
 def _remedies(catalog: CatalogStore, names: Sequence[str]) -> list[Remedy]:

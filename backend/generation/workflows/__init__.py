@@ -48,6 +48,7 @@ from backend.generation.workflows.requirements import (
     Requirements,
     Source,
     find_requirements,
+    installed_of,
     missing_nodes,
     resolve,
 )
@@ -100,6 +101,7 @@ __all__ = [
     "find_requirements",
     "find_templates",
     "infer_inputs",
+    "installed_of",
     "json_schema",
     "missing_nodes",
     "openapi_operation",

@@ -5,7 +5,8 @@
   * ConversionFailed, UnknownNodes                                      from the editor's format to the server's
   * InvalidInputs                                                       values that do not fit the inputs
   * WorkflowNotFound, WorkflowExists, WorkflowReadOnly, InvalidWorkflowName, WorkflowChanged, VersionNotFound,
-    NothingInTrash                                                      the library
+    NothingInTrash, ThumbnailNotFound                                   the library
+  * NotRequired, NoSourceKnown                                          files that a workflow needs
 """
 
 from __future__ import annotations
@@ -131,3 +132,29 @@ class NothingInTrash(WorkflowError):
     code = "workflow_not_in_trash"
     status = 404
     default_hint = "List what is in the trash."
+
+
+class ThumbnailNotFound(WorkflowError):
+    """The workflow has no picture."""
+
+    code = "workflow_thumbnail_not_found"
+    status = 404
+    default_hint = "Give it one with PUT /api/workflows/{id}/thumbnail."
+
+
+class NotRequired(WorkflowError):
+    """The workflow does not need a file of this name, or has it already; details: ``files``."""
+
+    code = "file_not_required"
+    status = 422
+    default_hint = "List what is missing with GET /api/workflows/{id}/requirements."
+
+
+class NoSourceKnown(WorkflowError):
+    """Neither the workflow nor a preset says where this file can be had."""
+
+    code = "no_source_known"
+    status = 404
+    default_hint = (
+        "Look at the workflow's notes for the file's address, and download it with POST /api/downloads/start."
+    )

@@ -24,7 +24,8 @@ class Entry:
     """What a list shows of a workflow.
 
     ``etag`` changes with the content. ``problem`` says why a file cannot be used; its ``format`` is None then.
-    ``size_bytes`` is of the workflow's file, ``models_bytes`` of the models it needs, where somebody said so.
+    ``is_shipped``: it comes with Hearth itself and means no particular checkpoint.
+    ``kind`` is what it makes, where its nodes tell. ``size_bytes`` is of the workflow's file, ``models_bytes`` of the models it needs, where somebody said so.
     """
 
     id: str
@@ -36,6 +37,7 @@ class Entry:
     size_bytes: int
     folder: str | None = None
     format: Format | None = None
+    kind: str | None = None
     nodes: int = 0
     description: str = ""
     category: str = ""
@@ -44,6 +46,7 @@ class Entry:
     min_version: str | None = None
     thumbnail: Path | None = None
     problem: str | None = None
+    is_shipped: bool = False
 
     def as_dict(self) -> dict[str, JSON]:
         """Return plain JSON values; paths of the machine are not among them."""
@@ -56,6 +59,7 @@ class Entry:
             "etag": self.etag,
             "modified_at": self.modified_at.isoformat(),
             "size_bytes": self.size_bytes,
+            "kind": self.kind,
             "nodes": self.nodes,
             "description": self.description,
             "category": self.category,

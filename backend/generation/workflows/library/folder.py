@@ -12,6 +12,7 @@ from pathlib import Path
 from backend.generation.workflows.document import MAX_JSON_BYTES, Document, Format, parse_document
 from backend.generation.workflows.errors import WorkflowError, WorkflowTooLarge
 from backend.generation.workflows.library.entry import Entry, Shelf
+from backend.generation.workflows.library.kinds import kind_of_document
 from backend.generation.workflows.library.names import workflow_id
 from backend.generation.workflows.reading import as_list
 from backend.kit.files import FileIdentity
@@ -89,7 +90,13 @@ def describe_file(folder: str | None, path: Path, identity: FileIdentity) -> Ent
         document = parse_document(data)
     except WorkflowError as error:
         return replace(entry, etag=f"{identity.mtime_ns:x}-{identity.size_bytes:x}", problem=error.message)
-    return replace(entry, etag=etag_of(data), format=format_of_document(document), nodes=count_nodes(document))
+    return replace(
+        entry,
+        etag=etag_of(data),
+        format=format_of_document(document),
+        kind=kind_of_document(document),
+        nodes=count_nodes(document),
+    )
 
 
 def read_bounded(path: Path) -> bytes:

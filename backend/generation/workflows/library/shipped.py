@@ -7,8 +7,9 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Protocol
 
-from backend.generation.workflows.document import Format
+from backend.generation.workflows.document import Format, parse_document
 from backend.generation.workflows.library.entry import Entry, Shelf
+from backend.generation.workflows.library.kinds import kind_of_document
 from backend.kit.files import FileIdentity
 
 CATEGORY = "Basics"
@@ -56,5 +57,7 @@ def _read(folder: Path) -> Iterator[Entry]:
             modified_at=datetime.fromtimestamp(identity.mtime_ns / 1e9, UTC),
             size_bytes=identity.size_bytes,
             format=Format.SERVER,
+            kind=kind_of_document(parse_document(path.read_bytes())),
             category=CATEGORY,
+            is_shipped=True,
         )

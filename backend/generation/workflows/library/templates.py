@@ -12,6 +12,7 @@ from typing import cast
 from backend.errors import JSON
 from backend.generation.workflows.document import Format
 from backend.generation.workflows.library.entry import Entry, Shelf
+from backend.generation.workflows.library.kinds import kind_of_template
 from backend.generation.workflows.library.names import SEPARATOR
 from backend.generation.workflows.reading import as_int, as_list, as_mapping, as_text
 from backend.kit.files import FileIdentity
@@ -56,15 +57,14 @@ class TemplateShelf:
         groups = cast("object", json.loads((self._folder / _INDEX).read_text("utf-8")))
         seen: set[str] = set()
         for group in map(as_mapping, as_list(groups)):
-            category = as_text(group.get("title")) or as_text(group.get("category"))
             for template in map(as_mapping, as_list(group.get("templates"))):
                 name = as_text(template.get("name"))
                 path = self._folder / f"{name}.json"
                 if name and "/" not in name and not name.startswith(".") and name not in seen and path.is_file():
                     seen.add(name)
-                    yield self._entry(name, path, category, template)
+                    yield self._entry(name, path, group, template)
 
-    def _entry(self, name: str, path: Path, category: str, template: Mapping[str, JSON]) -> Entry:
+    def _entry(self, name: str, path: Path, group: Mapping[str, JSON], template: Mapping[str, JSON]) -> Entry:
         identity = FileIdentity.of(path)
         size = as_int(template.get("size"))
         return Entry(
@@ -76,8 +76,9 @@ class TemplateShelf:
             modified_at=datetime.fromtimestamp(identity.mtime_ns / 1e9, UTC),
             size_bytes=identity.size_bytes,
             format=Format.EDITOR,
+            kind=kind_of_template(group, template),
             description=as_text(template.get("description")),
-            category=category,
+            category=as_text(group.get("title")) or as_text(group.get("category")),
             tags=tuple(tag for tag in map(as_text, as_list(template.get("tags"))) if tag),
             models_bytes=size or None,
             min_version=as_text(template.get("minComfyUIVersion")) or None,
