@@ -12,6 +12,7 @@ from backend.generation.errors import IdempotencyConflict, InvalidGeneration, No
 from tests.fakes.comfyui import SimulatedComfyUI
 from tests.generation import graphs
 from tests.generation.rig import ALICE, BOB, OWNER, Rig
+from tests.secret_watch import secret
 
 pytestmark = pytest.mark.anyio
 
@@ -331,3 +332,41 @@ async def test_files_that_comfyui_has_lost_are_made_again(rig: Rig, comfyui: Sim
 
     assert again.state == "completed"
     assert again.attempts == 2
+
+
+async def test_an_interrupt_that_comfyui_forgets_is_sent_again(rig: Rig, comfyui: SimulatedComfyUI) -> None:
+    """A server that has just begun forgets it; the job is cancelled all the same."""
+    comfyui.traps.forgets_early_interrupt = True
+    job = await rig.submit(graphs.slow(seconds=8, steps=80))
+    await rig.until(job.id, "running")
+
+    assert (await rig.service.cancel(job.id, OWNER)).state == "cancelled"
+
+
+async def test_outputs_that_comfyui_leaves_out_are_told(rig: Rig) -> None:
+    """It runs the valid ones and says nothing more; the job is completed and says what is missing."""
+    graph = graphs.quick(9)
+    graph["3"] = {"class_type": "SaveImage", "inputs": {"images": ["1", 0]}}
+    done = await rig.until((await rig.submit(graph)).id)
+
+    assert done.state == "completed"
+    assert len(done.results) == 1
+    assert done.error is not None
+    assert done.error["code"] == "invalid_input"
+    assert done.error["details"]["problems"][0]["node_id"] == "3"
+
+
+async def test_keys_for_paid_services_are_passed_on_and_not_stored(rig: Rig, comfyui: SimulatedComfyUI) -> None:
+    """What is in the database may be read by others later."""
+    key = secret("service key")
+    extra = {"api_key_comfy_org": key, "extra_pnginfo": {"workflow": {"id": 1}}}
+    job = await rig.submit(graphs.quick(4), extra_data=extra)
+    await rig.until(job.id, "completed")
+    record = await rig.service.record(job.id, OWNER)
+    database = b"".join(
+        [await asyncio.to_thread(path.read_bytes) for path in (rig.folder / "config").glob("hearth.db*")]
+    )
+
+    assert comfyui.prompts[0]["extra_data"]["api_key_comfy_org"] == key
+    assert record.extra_data == {"extra_pnginfo": {"workflow": {"id": 1}}}
+    assert key.encode() not in database
