@@ -53,6 +53,7 @@ class _Told:
     node: str | None = None
     outputs: set[str] = field(default_factory=set[str])
     ending: str | None = None
+    preview: tuple[bytes, bool] | None = None  # with whether it may be dropped
 
 
 class Telling:
@@ -145,8 +146,10 @@ class Telling:
     def _pass(self, job: Job, prompt_id: str, message: Message, frame: str | bytes) -> None:
         told = self._reach(job.id, State.RUNNING)
         if isinstance(message, Preview):
-            self._preview(message, frame, prompt_id, job.id)
+            self._preview(message, frame, prompt_id, job.id, told)
             return
+        if not isinstance(message, Progress):
+            self._show_preview(told)
         if isinstance(message, _ENDINGS):
             told.ending = str(frames.renamed(frame, prompt_id, job.id))
             return
@@ -162,19 +165,28 @@ class Telling:
         if isinstance(message, Unknown) and isinstance(frame, bytes):
             return
         self._outbox.put(frames.renamed(frame, prompt_id, job.id), passing=isinstance(message, _PASSING))
+        self._show_preview(told)
 
-    def _preview(self, message: Preview, frame: str | bytes, prompt_id: str, job_id: str) -> None:
+    def _preview(self, message: Preview, frame: str | bytes, prompt_id: str, job_id: str, told: _Told) -> None:
         # A node that delivers over the socket sends PNG: that is a result, and no preview.
         passing = message.mime != "image/png"
         if self.knows_metadata:
             self._outbox.put(frames.renamed(frame, prompt_id, job_id), passing=passing)
         else:
-            self._outbox.put(frames.plain_preview(message.mime, message.image), passing=passing)
+            # ComfyUI tells older clients the step first, and then shows the picture.
+            self._show_preview(told)
+            told.preview = frames.plain_preview(message.mime, message.image), passing
+
+    def _show_preview(self, told: _Told) -> None:
+        preview, told.preview = told.preview, None
+        if preview is not None:
+            self._outbox.put(preview[0], passing=preview[1])
 
     async def _end(self, job: Job, told: _Told) -> None:
         """Tell the rest of what ComfyUI would have told, now that it can be read."""
         outputs = await self._records.outputs(job)
         kind, data = ending(job)
+        self._show_preview(told)
         if not told.started:
             self._reach(job.id, State.RUNNING)
             self._jobs.pop(job.id, None)
