@@ -12,7 +12,9 @@ from backend.cli.output import say, show_json, show_table
 from backend.cli.session import Json, errors_shown, session, settings_of
 from backend.version import VERSION
 
-app = typer.Typer(no_args_is_help=True, add_completion=False, help="The self-hosted home of ComfyUI.")
+app = typer.Typer(
+    no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False, help="The self-hosted home of ComfyUI."
+)
 app.add_typer(presets.app, name="presets")
 app.add_typer(downloads.app, name="downloads")
 

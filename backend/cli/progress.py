@@ -19,14 +19,15 @@ _Draw = Callable[[str, dict[str, Any], str], None]
 
 def watch_jobs(door: Door, job_ids: Sequence[str], *, quiet: bool) -> list[dict[str, Any]]:
     """Follow jobs until each has ended or waits for a person; Ctrl-C stops watching, never the download of a server."""
+    jobs = _jobs(door, job_ids)
     with _bars(quiet=quiet) as draw:
         while True:
-            jobs = [door.call("GET", "/api/downloads/{}", job_id) for job_id in dict.fromkeys(job_ids)]
             for job in jobs:
                 draw(job["name"], job, job["state"])
             if all(job["state"] in _ENDED | _WAITING_FOR_A_PERSON for job in jobs):
                 break
             time.sleep(_POLL_S)
+            jobs = _jobs(door, job_ids)
     if not quiet:
         for job in jobs:
             if job["error"]:
@@ -36,14 +37,18 @@ def watch_jobs(door: Door, job_ids: Sequence[str], *, quiet: bool) -> list[dict[
 
 def watch_check(door: Door, preset_id: str, *, quiet: bool) -> dict[str, Any]:
     """Check a preset's files and follow that to its end."""
+    check = door.call("POST", "/api/presets/{}/verify", preset_id)
     with _bars(quiet=quiet) as draw:
-        check = door.call("POST", "/api/presets/{}/verify", preset_id)
         while True:
             draw(check["preset_id"], check, check["state"])
             if check["state"] not in ("queued", "running"):
                 return check
             time.sleep(_POLL_S)
             check = door.call("GET", "/api/presets/{}/verify", preset_id)
+
+
+def _jobs(door: Door, job_ids: Sequence[str]) -> list[dict[str, Any]]:
+    return [door.call("GET", "/api/downloads/{}", job_id) for job_id in dict.fromkeys(job_ids)]
 
 
 @contextmanager
