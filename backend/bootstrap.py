@@ -14,6 +14,7 @@ from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 from pydantic import SecretStr
 
@@ -437,6 +438,8 @@ def _register_secrets(settings: Settings) -> None:
     )  # fmt: skip
     for secret in secrets:
         register_secret(_plain(secret))
+    for url in settings.comfyui_url:
+        register_secret(urlsplit(url).password)
 
 
 def _announce(password: str) -> None:

@@ -102,7 +102,7 @@ def test_every_variable_has_one_meaning() -> None:
     assert len(names) == len(set(names))
     assert all(info.description for info in Settings.model_fields.values())
     assert {f for f, info in Settings.model_fields.items() if is_secret(info)} == {
-        "access_password", "hf_token", "civitai_token", "github_token",
+        "access_password", "hf_token", "civitai_token", "github_token", "webhook_secret",
     }  # fmt: skip
 
 
