@@ -4,9 +4,25 @@ Their paths are complete, so the application takes them as they are: including a
 a second time, which is a tenth of the whole start.
 """
 
-from backend.api import auth, documentation, downloads, gallery, generations, health, presets, settings, system, tokens
+from backend.api import (
+    auth,
+    documentation,
+    downloads,
+    gallery,
+    generations,
+    health,
+    presets,
+    settings,
+    system,
+    tokens,
+    workflow_files,
+    workflows,
+)
 
-_PARTS = (health, auth, presets, downloads, generations, gallery, settings, system, tokens, documentation)
+_PARTS = (
+    health, auth, presets, downloads, generations, workflows, workflow_files, gallery, settings, system, tokens,
+    documentation,
+)  # fmt: skip
 ROUTES = tuple(route for part in _PARTS for route in part.router.routes)
 
 __all__ = ["ROUTES"]
