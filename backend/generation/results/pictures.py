@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
 
-from PIL import Image, ImageOps, UnidentifiedImageError
+from PIL import Image, ImageOps
 
 from backend.generation.results.errors import PictureRefused
 
@@ -33,15 +33,11 @@ _DECODERS = {
     "image/bmp": "BMP",
     "image/tiff": "TIFF",
 }
+# What Pillow's parsers raise on damaged files: whatever their arithmetic runs into.
 _DAMAGED = (
-    OSError,
-    UnidentifiedImageError,
-    SyntaxError,
-    ValueError,
-    EOFError,
-    struct.error,
-    Image.DecompressionBombError,
-)
+    OSError, SyntaxError, ValueError, LookupError, ArithmeticError, TypeError, AttributeError, EOFError, MemoryError,
+    struct.error, Image.DecompressionBombError,
+)  # fmt: skip
 
 # Pillow would warn at one limit and raise at twice that; here there is one limit, and it is asked before unpacking.
 Image.MAX_IMAGE_PIXELS = None
@@ -89,7 +85,7 @@ def size_of(path: Path, mime: str) -> Size | None:
         with Image.open(path, formats=(_DECODERS[mime],)) as image:
             width, height = image.size
             turned = image.getexif().get(0x0112, 1) in (5, 6, 7, 8) if mime == "image/jpeg" else False
-    except (KeyError, *_DAMAGED):
+    except _DAMAGED:
         return None
     return Size(height, width) if turned else Size(width, height)
 

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
 from pathlib import Path
 
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from backend.generation.results import PictureRefused, pictures
 from backend.generation.results.item import Kind
 from backend.generation.results.measure import Measured, measure_media
 from backend.generation.results.media import sniff
@@ -85,15 +87,44 @@ def test_headers_tell_size_and_length(content: bytes, mime: str, expected: Measu
 
 
 @settings(deadline=None, max_examples=300, suppress_health_check=[HealthCheck.function_scoped_fixture])
-@given(case=st.sampled_from(CASES), data=st.data())
-def test_damage_is_never_an_error(case: tuple[str, bytes, str, Kind, str], data: st.DataObject, tmp_path: Path) -> None:
+@given(
+    number=st.integers(0, len(CASES) - 1),
+    kept=st.floats(0, 1),
+    flips=st.lists(st.tuples(st.floats(0, 1, exclude_max=True), st.integers(0, 255)), max_size=4),
+)
+def test_damage_is_never_an_error(number: int, kept: float, flips: list[tuple[float, int]], tmp_path: Path) -> None:
     """Cut or flipped anywhere, a file is still some kind of file, measured or not."""
-    name, content, *_ = case
-    damaged = bytearray(content[: data.draw(st.integers(0, len(content)))])
-    for place in data.draw(st.lists(st.integers(0, max(0, len(damaged) - 1)), max_size=4)):
+    name, content, *_ = CASES[number]
+    damaged = bytearray(content[: round(kept * len(content))])
+    for place, value in flips:
         if damaged:
-            damaged[place] = data.draw(st.integers(0, 255))
+            damaged[int(place * len(damaged))] = value
     path = tmp_path / "file"
     path.write_bytes(damaged)
     found = sniff(path, name)
-    measure_media(path, found.mime)
+    measured = measure_media(path, found.mime)
+    if pictures.can_open(found.mime):
+        pictures.size_of(path, found.mime)
+        with contextlib.suppress(PictureRefused):
+            pictures.thumbnail(path, found.mime)
+
+    assert all(
+        value is None or 0 <= value <= 10_000_000 for value in (measured.width, measured.height, measured.duration_s)
+    )
+
+
+@pytest.mark.parametrize("milliseconds", [float("nan"), float("inf"), -1.0, 1e300])
+def test_a_length_that_nothing_has_is_none(milliseconds: float, tmp_path: Path) -> None:
+    """Neither JSON nor a person could read it."""
+    path = tmp_path / "file.webm"
+    path.write_bytes(rig.webm(milliseconds=milliseconds))
+
+    assert measure_media(path, "video/webm") == Measured(640, 360, None)
+
+
+def test_a_cut_gif_is_still_a_gif(tmp_path: Path) -> None:
+    """Its first six bytes are all that is there."""
+    path = tmp_path / "file.gif"
+    path.write_bytes(b"GIF89a")
+
+    assert sniff(path, "a.gif").mime == "image/gif"

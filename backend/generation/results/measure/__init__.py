@@ -12,6 +12,9 @@ from backend.generation.results.measure.measured import Measured
 
 _Seconds = Callable[[BinaryIO, int], float | None]
 
+_MAX_SIDE = 1_000_000
+_MAX_SECONDS = 10_000_000  # four months
+
 _CONTAINERS: dict[str, Callable[[BinaryIO, int], Measured]] = {
     "video/mp4": isomedia.measure,
     "video/quicktime": isomedia.measure,
@@ -36,16 +39,30 @@ def measure_media(path: Path, mime: str) -> Measured:
         OSError: It cannot be read.
     """
     try:
-        if mime.startswith("image/"):
-            return Measured(duration_s=animation.duration_s(path, mime))
-        with path.open("rb") as file:
-            size_bytes = path.stat().st_size
-            if mime in _CONTAINERS:
-                return _CONTAINERS[mime](file, size_bytes)
-            seconds = _SOUNDS[mime](file, size_bytes) if mime in _SOUNDS else None
-            return Measured(duration_s=None if seconds is None else round(seconds, 3))
-    except (struct.error, ValueError, IndexError, RecursionError):
+        return _plausible(_measure(path, mime))
+    except (struct.error, ValueError, IndexError, RecursionError, OverflowError):
         return Measured()
+
+
+def _measure(path: Path, mime: str) -> Measured:
+    if mime.startswith("image/"):
+        return Measured(duration_s=animation.duration_s(path, mime))
+    with path.open("rb") as file:
+        size_bytes = path.stat().st_size
+        if mime in _CONTAINERS:
+            return _CONTAINERS[mime](file, size_bytes)
+        seconds = _SOUNDS[mime](file, size_bytes) if mime in _SOUNDS else None
+        return Measured(duration_s=None if seconds is None else round(seconds, 3))
+
+
+def _plausible(found: Measured) -> Measured:
+    """Leave out what no file is: damaged headers also say infinity, and numbers that no database holds."""
+    width, height, seconds = found.width, found.height, found.duration_s
+    return Measured(
+        width if width is not None and width <= _MAX_SIDE else None,
+        height if height is not None and height <= _MAX_SIDE else None,
+        seconds if seconds is not None and 0 <= seconds <= _MAX_SECONDS else None,
+    )
 
 
 __all__ = ["Measured", "measure_media"]

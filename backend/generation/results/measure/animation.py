@@ -53,7 +53,7 @@ def _safely(path: Path, look: Callable[[BinaryIO], T], otherwise: T) -> T:
     try:
         with path.open("rb") as file:
             return look(file)
-    except (struct.error, ValueError, EOFError):
+    except (struct.error, ValueError, EOFError, IndexError):
         return otherwise
 
 
