@@ -7,7 +7,6 @@ import json
 import re
 import uuid
 from collections.abc import Mapping
-from typing import cast
 
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
@@ -27,10 +26,10 @@ _EVERYTHING = Owner("", "", is_admin=True)
 
 
 async def body_of(request: Request) -> dict[str, JSON]:
-    """Return the request's JSON; its content type does not matter, as with ComfyUI.
+    """Return the request's JSON object, an empty one for other JSON; its content type does not matter, as with ComfyUI.
 
     Raises:
-        UnreadableBody: It is no JSON object.
+        UnreadableBody: It is no JSON.
     """
     raw = await request.body()
     if not raw.strip():
@@ -41,9 +40,7 @@ async def body_of(request: Request) -> dict[str, JSON]:
         )
     except (ValueError, RecursionError):
         raise UnreadableBody("The request's body is no JSON.") from None
-    if not isinstance(document, dict):
-        raise UnreadableBody("The request's body is no JSON object.")
-    return mapping(cast("object", document))
+    return mapping(document)
 
 
 async def post_prompt(request: Request) -> Response:

@@ -11,17 +11,17 @@ import asyncio
 import json
 import re
 import uuid
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import cast
 
-from backend.comfyui import ComfyUIError, Graph
+from backend.comfyui import ComfyUIError, Graph, ObjectInfo
 from backend.comfyui.shapes import mapping, sequence
 from backend.compat.comfyui.address import view_target
 from backend.errors import JSON
 from backend.generation import Backend, GenerationService
 from backend.generation.uploads import names_in
-from backend.generation.workflows import Problem, Trouble, find_problems
+from backend.generation.workflows import Trouble, find_problems
 
 _MAX_ANSWER_BYTES = 4 * 1024**2
 _PATIENCE_S = 10.0
@@ -70,28 +70,38 @@ async def _suspects(backend: Backend, graph: GraphDocument, targets: Sequence[st
         return None
     outputs = [node for node in backend.info.output_nodes(parsed) if targets is None or node in targets]
     plain = cast("Mapping[str, Mapping[str, JSON]]", graph)
-    problems = await asyncio.to_thread(find_problems, plain, backend.info.document)
-    ours = set(names_in(graph))
-    wrong = {each.node_id for each in problems if not await _is_unfounded(backend, each, ours)}
+    found = await asyncio.to_thread(find_problems, plain, backend.info.document)
+    # Lists of files show the top of the input folder only, so the files themselves are looked for.
+    problems = [each for each in found if each.trouble is not Trouble.MISSING_FILE]
+    ours = set(names_in(graph))  # brought to ComfyUI with the job
+    named = [(node, value) for node, value in _unlisted(parsed, backend.info) if value not in ours]
+    wrong = {each.node_id for each in problems} | {node for node, value in named if not await _is_there(backend, value)}
     if any(each.trouble is Trouble.UNKNOWN_NODE for each in problems) or (not outputs and problems):
         return None
     return {node for node in outputs if wrong & _reached(parsed, node)}
 
 
-async def _is_unfounded(backend: Backend, problem: Problem, ours: set[str]) -> bool:
-    """Tell whether a file is there although it is not listed: lists show the top of the input folder only."""
-    if problem.trouble is not Trouble.MISSING_FILE or not isinstance(problem.value, str):
-        return False
-    if problem.value in ours:
-        return True  # brought to ComfyUI with the job
-    annotated = _ANNOTATED.fullmatch(problem.value)
-    path, folder = (annotated[1], annotated[2]) if annotated else (problem.value, "input")
+def _unlisted(graph: Graph, info: ObjectInfo) -> Iterator[tuple[str, str]]:
+    """Walk the nodes that name a file for input which is not listed, with what they name."""
+    for node in graph.nodes.values():
+        known = info.classes.get(node.class_type)
+        for name, value in node.inputs.items():
+            spec = None if known is None else known.inputs.get(name)
+            if spec is None or not isinstance(value, str) or value in (spec.choices or ()):
+                continue
+            if any(key.endswith("_upload") and on is True for key, on in spec.options.items()):
+                yield node.id, value
+
+
+async def _is_there(backend: Backend, value: str) -> bool:
+    annotated = _ANNOTATED.fullmatch(value)
+    path, folder = (annotated[1], annotated[2]) if annotated else (value, "input")
     below, _, name = path.rpartition("/")
     try:
         async with backend.client.passthrough.open("GET", view_target(name, below, folder, {})) as passed:
             return passed.status == 200
     except ComfyUIError:
-        return False
+        return True  # ComfyUI says so itself when the job runs
 
 
 def _reached(graph: Graph, node_id: str) -> set[str]:

@@ -82,9 +82,9 @@ class Speaker:
         """Read on as the examples do: until ``executing`` of our prompt has no node."""
         while True:
             frame = self.next()
-            if frame["type"] == "executing" and frame["data"].get("prompt_id") == prompt_id:
-                if frame["data"]["node"] is None:
-                    return
+            is_ours = frame["type"] == "executing" and frame["data"].get("prompt_id") == prompt_id
+            if is_ours and frame["data"]["node"] is None:
+                return
 
     def silence(self, timeout_s: float = 0.3) -> list[dict[str, Any]]:
         """Return what comes within a while."""

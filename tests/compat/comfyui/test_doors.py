@@ -73,9 +73,9 @@ def test_a_foreign_page_can_do_nothing_with_the_cookie(house: House, base: str) 
     speaker.headers = {"Cookie": f"hearth_session={house.token}", "Origin": "http://evil.test"}
 
     assert speaker.ask("/prompt", {"prompt": save()})[0] == 403
-    with connect(f"{base.replace('http', 'ws', 1)}/ws", additional_headers=speaker.headers) as socket:
-        with pytest.raises(Exception, match="4403"):
-            socket.recv(10)
+    address = f"{base.replace('http', 'ws', 1)}/ws"
+    with connect(address, additional_headers=speaker.headers) as socket, pytest.raises(Exception, match="4403"):
+        socket.recv(10)
 
 
 @pytest.mark.parametrize(
