@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
-from sqlalchemy import Connection, delete, select
+import json
+from typing import cast
+
+from sqlalchemy import Connection, String, delete, select, type_coerce
 from sqlalchemy.dialects.sqlite import insert
 
 from backend.database import settings_table
@@ -11,9 +14,18 @@ from backend.kit.clock import utc_now
 
 
 def read_settings(connection: Connection) -> dict[str, JSON]:
-    """Return every stored setting as it stands; the caller checks the values."""
-    rows = connection.execute(select(settings_table.c.name, settings_table.c.value))
-    return {row.name: row.value for row in rows}
+    """Return every stored setting as it stands; the caller checks the values, of which even a torn one is text."""
+    rows = connection.execute(select(settings_table.c.name, type_coerce(settings_table.c.value, String).label("value")))
+    return {row.name: _decoded(row.value) for row in rows}
+
+
+def _decoded(value: JSON) -> JSON:
+    if not isinstance(value, str):
+        return value  # SQLite keeps a number in such a column as a number
+    try:
+        return cast("JSON", json.loads(value))
+    except ValueError:
+        return value
 
 
 def write_setting(connection: Connection, name: str, value: JSON) -> None:

@@ -30,13 +30,14 @@ def test_the_queue_is_listed_and_a_job_cancelled_and_retried(hearth: CommandLine
     assert not list((hearth.workspace / "ComfyUI" / "models").rglob("*.part*"))
 
 
-def test_an_unknown_job_is_one_sentence(command: CommandLine) -> None:
+def test_an_unknown_job_is_one_sentence(hearth: CommandLine) -> None:
     """For every command."""
-    for words in (("cancel", "nobody"), ("retry", "nobody"), ("watch", "nobody")):
-        plain = command("downloads", *words)
-        assert (plain.status, plain.out) == (1, "")
-        assert "Traceback" not in plain.err
-        assert command("downloads", *words, "--json").error["code"] == "download_not_found"
+    with hearth.serving():
+        for words in (("cancel", "nobody"), ("retry", "nobody"), ("watch", "nobody")):
+            plain = hearth("downloads", *words)
+            assert (plain.status, plain.out) == (1, "")
+            assert "Traceback" not in plain.err
+            assert hearth("downloads", *words, "--json").error["code"] == "download_not_found"
 
 
 def test_watching_ends_with_the_jobs(hearth: CommandLine) -> None:

@@ -86,7 +86,9 @@ class TransferEngine:
         self._shared.pump.start()
 
     async def close(self) -> None:
-        """End all transfers, keeping what arrived, and the engine's threads."""
+        """End all transfers, keeping what arrived, and the engine's threads; a second time nothing is left to do."""
+        if self._stopping:
+            return
         self._stopping = True
         for task in self._tasks:
             task.cancel()
