@@ -12,10 +12,12 @@ import jsonschema
 import pytest
 from fastapi import FastAPI
 
+from tests import secret_watch
 from tests.api.workflows import put_in, refused, until_known
-from tests.conftest import running
+from tests.conftest import client_of, running
 from tests.fakes.comfyui import SimulatedComfyUI
 from tests.fakes.content import Content
+from tests.fakes.hub import HuggingFaceHub
 from tests.fakes.model_host import ModelHost
 from tests.generation import graphs
 from tests.generation.drawn import drawn
@@ -197,16 +199,35 @@ async def test_files_that_cannot_be_had_are_named(client: httpx2.AsyncClient) ->
     refused(wrong, 422, "file_not_required")
 
 
-async def test_hosts_are_asked_for_sizes_once(
-    client: httpx2.AsyncClient, hugging_face: Any, model_host: ModelHost
+async def test_hosts_are_asked_once_about_files(
+    make_app: Callable[..., FastAPI], password: str, comfyui: SimulatedComfyUI, hugging_face: HuggingFaceHub
 ) -> None:
-    """A host that tells nothing holds nobody up."""
-    silent = model_host.put("/gone.safetensors", MODEL)
-    await put_in(client, drawn("gone.safetensors", models=said(silent)), "House")
-    first, second = await needs(client, "house"), await needs(client, "house")
+    """Size and checksum come from the host, and that a file is behind a licence; before a byte of it is fetched."""
+    hugging_face.add("ada/open", "gone.safetensors", MODEL)
+    hugging_face.add("ada/gated", "other.safetensors", OTHER)
+    hugging_face.gate("ada/gated")
+    address = hugging_face.public_url
+    application = make_app(comfyui_url=comfyui.url, hf_endpoint=hugging_face.endpoint)
+    async with running(application), client_of(application) as client:
+        await until_known(application)
+        token = (await client.post("/api/auth/login", json={"password": password})).json()["access_token"]
+        client.headers["Authorization"] = f"Bearer {secret_watch.watch('session token', token)}"
+        for name, repo in (("gone", "ada/open"), ("other", "ada/gated")):
+            url = address(repo, f"{name}.safetensors")
+            await put_in(client, drawn(f"{name}.safetensors", models=said(url, f"{name}.safetensors")), name)
+        shown = await needs(client, "gone")
+        asked = len(hugging_face.site.requests)
+        again = await needs(client, "gone")
+        asked_again = len(hugging_face.site.requests)
+        (behind,) = (await needs(client, "other"))["models"]
+        fetched = sum(seen.method == "GET" for seen in hugging_face.cdn.host.requests)
 
-    assert first == second
-    assert first["models"][0]["url"] == silent
+    assert asked_again == asked >= 1
+    assert shown == again
+    assert (shown["missing_bytes"], shown["models"][0]["sha256"]) == (MODEL.size, MODEL.sha256)
+    assert shown["models"][0]["url"] == address("ada/open", "gone.safetensors")
+    assert behind["gated"]
+    assert fetched == 0
 
 
 async def test_missing_nodes_are_named(client: httpx2.AsyncClient) -> None:
