@@ -16,6 +16,7 @@ from typing import Any
 
 from backend.comfyui import (
     ComfyUIError,
+    ComfyUIRefused,
     ComfyUIStuck,
     Ending,
     Graph,
@@ -203,6 +204,9 @@ class Runner:
             # Its list was out of date: with a fresh one, the policy finds another backend, if there is any.
             await self._backend.refresh()
             return await self._elsewhere(job, take, error)
+        if isinstance(error, ComfyUIRefused):
+            # A server that is ending answers so, and one that has just begun; a broken graph does so every time.
+            return await self._elsewhere(job, take, error)
         if isinstance(error, InvalidInput) or not error.retryable:
             return await self._fail(job, error)
         if isinstance(error, ComfyUIStuck):
@@ -277,7 +281,7 @@ class Runner:
             with suppress(ComfyUIError):
                 await self._backend.free()
             return await self._again(job, take, error)
-        if isinstance(error, ComfyUIError) and error.retryable:
+        if isinstance(error, ComfyUIRefused) or (isinstance(error, ComfyUIError) and error.retryable):
             return await self._not_known(job, take, error)
         return await self._fail(job, _unwritable(error) if isinstance(error, OSError) else error)
 
