@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Browser, BrowserContext, Page, sync_playwright
+from playwright.sync_api import Browser, BrowserContext, Page, expect, sync_playwright
 
 from tests.fakes.hub import HuggingFaceHub
 from tests.fakes.model_host import ModelHost
@@ -17,6 +17,8 @@ from tests.live import LiveServer
 ROOT = Path(__file__).parents[2]
 ARTIFACTS = ROOT / "test-artifacts"
 CHROMIUM = ("/usr/bin/chromium", "/usr/bin/chromium-browser", "/usr/bin/google-chrome")
+# The page may wait 8 s and a bit before it tries the line again; a busy machine adds its own.
+expect.set_options(timeout=20_000)
 # Refused or cut on purpose by a test; the browser writes a line for each answer of 400 and above, and for none at all.
 _EXPECTED = re.compile(r"Failed to load resource|WebSocket connection to|net::ERR_|Failed to fetch")
 
