@@ -33,7 +33,9 @@ LARGE_BODIES: Mapping[str, int] = {
     "/v1/images/": 100 * 1024**2,
     "/sdapi/v1/": 100 * 1024**2,
     "/comfyui/": 100 * 1024**2,
+    "/generate": 100 * 1024**2,
     "/api/workflows": 16 * 1024**2,
+    "/api/generations": 16 * 1024**2,
 }
 
 _REQUEST_ID = re.compile(r"[\w.-]{1,64}", re.ASCII)

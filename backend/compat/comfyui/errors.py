@@ -1,7 +1,7 @@
 """Errors as ComfyUI's clients read them, with Hearth's code and hint beside; reasons of the drop-in itself.
 
 * ClosedRoute          nobody may ask for this through Hearth
-* NoSuchPage           neither Hearth nor ComfyUI serves it
+* NoSuchRoute          neither Hearth nor ComfyUI serves it
 * NoComfyUI            no ComfyUI answers
 * UnreadableBody       not the JSON or form that the route takes
 * PromptIdTaken        there is a job of that id
@@ -31,10 +31,10 @@ class ClosedRoute(CompatError):
     default_hint = "Ask the ComfyUI behind Hearth itself, on its own address, if you need this."
 
 
-class NoSuchPage(CompatError):
+class NoSuchRoute(CompatError):
     """There is nothing at this address, or it is somebody else's."""
 
-    code = "no_such_page"
+    code = "no_such_route"
     status = 404
     default_hint = "Check the address; docs/comfyui-dropin.md lists what is served."
 
