@@ -8,7 +8,7 @@ from fastapi import APIRouter, FastAPI
 from starlette.requests import Request
 from starlette.responses import JSONResponse, RedirectResponse, Response
 
-from backend.web import assets, components, downloads, presets, session, settings, socket
+from backend.web import assets, components, downloads, gallery, generate, presets, session, settings, socket
 from backend.web.identity import ServicesDep, Visitor
 from backend.web.problems import install_error_pages
 
@@ -27,7 +27,8 @@ def install(app: FastAPI, settings_: FaceSettings) -> None:
     if not settings_.enable_dashboard:
         app.add_route("/", _pointer, include_in_schema=False)
         return
-    for part in (_home, *(each.router for each in (assets, session, presets, downloads, settings, components))):
+    parts = (assets, session, generate, gallery, presets, downloads, settings, components)
+    for part in (_home, *(each.router for each in parts)):
         routes.extend(part.routes)
     install_error_pages(app)
 

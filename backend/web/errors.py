@@ -34,3 +34,11 @@ class InvalidForm(WebError):
     code = "invalid_form"
     status = 422
     default_hint = "Correct the field and send the form again."
+
+
+class FileTooLarge(WebError):
+    """A file that was sent with a form is too large; nothing was kept."""
+
+    code = "file_too_large"
+    status = 413
+    default_hint = "Make it smaller, or put it into ComfyUI's input folder."

@@ -70,11 +70,17 @@ def moment(iso: str) -> str:
     return datetime.fromisoformat(iso).astimezone(UTC).strftime("%-d %b %Y, %H:%M UTC")
 
 
+def lasted(begin: str, end: str) -> str:
+    """Write the time between two ISO 8601 times; tenths of a second below ten seconds."""
+    seconds = (datetime.fromisoformat(end) - datetime.fromisoformat(begin)).total_seconds()
+    return f"{seconds:.1f}{_NBSP}s" if seconds < 10 else duration(seconds)  # then tenths say nothing
+
+
 def host(url: str) -> str:
     """Return the host of an address, as a source is named."""
     return urlsplit(url).hostname or url
 
 
 FILTERS: Mapping[str, Callable[..., Any]] = {
-    each.__name__: each for each in (size, exact, speed, duration, percent, breakable, moment, host)
+    each.__name__: each for each in (size, exact, speed, duration, percent, breakable, moment, lasted, host)
 }

@@ -28,6 +28,13 @@ async def _visitor(request: Request) -> Identity:
     return who
 
 
+async def _maker(request: Request) -> Identity:
+    who = await services_of(request).auth.identify(Credentials.from_scope(request.scope))
+    if not who.scope.includes(Scope.GENERATE):
+        raise ScopeMissing("This key may look, but not make anything.")
+    return who
+
+
 async def _keeper(request: Request) -> Identity:
     who = await services_of(request).auth.identify(Credentials.from_scope(request.scope))
     if not who.scope.includes(Scope.MANAGE):
@@ -37,6 +44,7 @@ async def _keeper(request: Request) -> Identity:
 
 ServicesDep = Annotated[Services, Depends(services_of)]
 Visitor = Annotated[Identity, Depends(_visitor)]
+Maker = Annotated[Identity, Depends(_maker)]
 Keeper = Annotated[Identity, Depends(_keeper)]
 
 

@@ -70,6 +70,7 @@ def build_environment(assets: Assets, icons: frozenset[str]) -> jinja2.Environme
         "job_look": words.job_look,
         "preset_look": words.preset_look,
         "file_look": words.file_look,
+        "generation_look": words.generation_look,
         "category_names": CATEGORY_NAMES,
         "status_filters": words.STATUS_FILTERS,
         "sorts": words.SORTS,
@@ -169,6 +170,8 @@ def _frame(request: Request, services: Services, context: Context, *, layout: st
 def _navigation(services: Services) -> tuple[NavItem, ...]:
     presets = (NavItem("presets", "/presets", "Presets", "package"),) if services.settings.enable_preset_manager else ()
     return (
+        NavItem("generate", "/generate", "Generate", "wand-sparkles"),
+        NavItem("gallery", "/gallery", "Gallery", "images"),
         *presets,
         NavItem("downloads", "/downloads", "Downloads", "download"),
         NavItem("settings", "/settings", "Settings", "settings"),

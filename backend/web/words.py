@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from backend.downloads import DownloadFile, DownloadJob
 from backend.errors import HearthError
+from backend.generation import GenerationJob, State
 from backend.presets import PresetFileView, PresetView, Status
 
 
@@ -29,6 +30,14 @@ JOB_LOOKS: Mapping[str, Look] = {
     "cancelled": Look("Cancelled", "ban", "neutral"),
     "paused": Look("Paused", "circle-pause", "warning"),
     "blocked": Look("Needs you", "key-round", "warning"),
+}
+
+GENERATION_LOOKS: Mapping[State, Look] = {
+    State.QUEUED: Look("Queued", "clock", "neutral"),
+    State.RUNNING: Look("Generating", "wand-sparkles", "secondary"),
+    State.COMPLETED: Look("Done", "circle-check", "success"),
+    State.FAILED: Look("Failed", "octagon-x", "danger"),
+    State.CANCELLED: Look("Cancelled", "ban", "neutral"),
 }
 
 PRESET_LOOKS: Mapping[Status, Look] = {
@@ -80,6 +89,9 @@ _HINTS: Mapping[str, str] = {
     "download_not_found": "It may have been cleared from the history.",
     "file_name_unknown": "Give a file name, such as model.safetensors.",
     "invalid_download_request": "Give the address of one file, and a folder.",
+    "generation_not_found": "It may have been made by somebody else.",
+    "workflow_not_found": "Choose another workflow.",
+    "result_not_found": "It may have been deleted, or made by somebody else.",
     "presets_disabled": "Set ENABLE_PRESET_MANAGER=true and start Hearth again.",
 }
 
@@ -112,3 +124,8 @@ def job_look(job: DownloadJob | DownloadFile) -> Look:
 def file_look(file: PresetFileView) -> Look:
     """Return how a file of a preset stands on disk."""
     return FILE_LOOKS[file.status]
+
+
+def generation_look(job: GenerationJob) -> Look:
+    """Return how a generation stands."""
+    return GENERATION_LOOKS[job.state]

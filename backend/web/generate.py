@@ -1,0 +1,244 @@
+"""Make something: choose a workflow, fill it in, run it, watch it, look at what came out."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import fields
+from typing import Annotated, cast
+from urllib.parse import urlencode
+
+from fastapi import APIRouter, Form
+from starlette.datastructures import FormData
+from starlette.requests import Request
+from starlette.responses import HTMLResponse, RedirectResponse, Response
+
+from backend.auth import Identity
+from backend.bootstrap import Services, owner_of
+from backend.errors import JSON, HearthError
+from backend.generation import NewGeneration
+from backend.generation.job import GenerationJob, Owner
+from backend.generation.results import GalleryQuery
+from backend.generation.workflows.service import WorkflowQuery
+from backend.web.answers import DOWNLOADS_CHANGED, Toast, done, is_htmx
+from backend.web.contexts import Context, fields_of
+from backend.web.errors import InvalidForm
+from backend.web.generate_contexts import (
+    Blank,
+    GenerateForm,
+    GeneratePage,
+    GeneratePicker,
+    GenerateStage,
+    Trouble,
+)
+from backend.web.generate_form import Inputs, as_sent, blanks_of, values_of
+from backend.web.identity import Keeper, Maker, ServicesDep, Visitor
+from backend.web.rendering import is_for, render, render_template
+from backend.web.words import hint_for_people
+
+router = APIRouter(prefix="/generate", include_in_schema=False)
+
+GENERATIONS_CHANGED = "hearth:generations"
+_MOST_WORKFLOWS = 60
+_MOST_FIELDS, _MOST_FILES = 500, 16
+_MOST_TEXT = 4 * 1024**2
+_LATEST = 12
+_MOST_QUEUED = 20
+
+
+@router.get("")
+async def show_generate(request: Request, services: ServicesDep, who: Visitor) -> Response:
+    """Show the workflows, or the form of one, beside the stage."""
+    asked = request.query_params
+    if is_for(request, "generate-picker"):
+        return await render(request, services, who, await _picker(services, asked.get("q", "")))
+    owner = owner_of(who)
+    job_id, source_id = asked.get("job", ""), asked.get("from", "")
+    stage = await _stage(services, owner, job_id)
+    source = await services.generation.get(source_id, owner) if source_id else None
+    workflow_id = asked.get("workflow", "") or (source.workflow_id or "" if source else "")
+    before = source or (stage.job if job_id else None)
+    form = await _form(services, workflow_id, before, with_seed=source is not None)
+    picker = GeneratePicker((), 0, "") if form.workflow else await _picker(services, asked.get("q", ""))
+    page = GeneratePage(**fields_of(form), **fields_of(stage), **fields_of(picker))
+    return await render(request, services, who, page)
+
+
+@router.get("/stage")
+async def show_stage(request: Request, services: ServicesDep, who: Visitor, job: str = "") -> Response:
+    """Show the job that is looked at as it is now."""
+    return await render(request, services, who, await _stage(services, owner_of(who), job))
+
+
+@router.post("")
+async def generate(request: Request, services: ServicesDep, who: Maker) -> Response:
+    """Queue what the form asks for; one that is refused comes back with the reasons and everything that was typed."""
+    async with request.form(max_files=_MOST_FILES, max_fields=_MOST_FIELDS, max_part_size=_MOST_TEXT) as form:
+        workflow_id, takes = _text(form, "workflow"), _text(form, "n") or "1"
+        detail = await services.workflow_desk.detail(workflow_id)
+        inputs: Inputs = detail.inputs or []
+        values: Mapping[str, JSON] = {}
+        try:
+            values = await values_of(form, inputs, services.uploads)
+            new = NewGeneration(workflow_id=workflow_id, inputs=as_sent(values, inputs), n=_count(takes), source="web")
+            job = await services.generation.submit(new, owner_of(who))
+        except HearthError as error:
+            refused = await _form(services, workflow_id, None, with_seed=False)
+            return await _refused(request, services, who, error, refused, inputs, values, takes)
+    return await _queued(request, services, owner_of(who), job)
+
+
+@router.post("/again")
+async def generate_again(services: ServicesDep, who: Maker, result: Annotated[str, Form()] = "") -> Response:
+    """Queue the graph that made a result, as it ran."""
+    owner = owner_of(who)
+    made = await services.results.gallery.request(result, owner, exact=True)
+    new = NewGeneration(
+        prompt=cast("Mapping[str, JSON]", made["prompt"]),
+        title=cast("str", made.get("title") or "") or None,
+        source="web",
+    )
+    job = await services.generation.submit(new, owner)
+    return RedirectResponse(_address(job), status_code=303)
+
+
+@router.post("/get")
+async def get_missing(
+    request: Request, services: ServicesDep, _who: Keeper, workflow: Annotated[str, Form()] = ""
+) -> Response:
+    """Queue every file that a workflow lacks."""
+    queued = await services.workflow_desk.needs.download(workflow)
+    taken = sum(each.job is not None for each in queued)
+    refused = [str(each.error["message"]) for each in queued if each.error is not None]
+    toast = Toast(
+        f"{taken} download{'' if taken == 1 else 's'} in the queue",
+        tone="warning" if refused else "success",
+        icon="download",
+        detail=" ".join(refused[:3]),
+    )
+    return await done(request, to="/downloads", events=(DOWNLOADS_CHANGED,), toast=toast)
+
+
+@router.post("/{job_id}/cancel")
+async def cancel(request: Request, services: ServicesDep, who: Maker, job_id: str) -> Response:
+    """Cancel a job; one that runs stops at its next step."""
+    job = await services.generation.cancel(job_id, owner_of(who))
+    return await done(request, to=_address(job), events=(GENERATIONS_CHANGED,))
+
+
+@router.post("/{job_id}/retry")
+async def retry(request: Request, services: ServicesDep, who: Maker, job_id: str) -> Response:
+    """Queue a job again that failed or was cancelled."""
+    job = await services.generation.retry(job_id, owner_of(who))
+    return await done(request, to=_address(job), events=(GENERATIONS_CHANGED,))
+
+
+async def _stage(services: Services, owner: Owner, job_id: str) -> GenerateStage:
+    unfinished = services.generation.unfinished(owner)
+    job: GenerationJob | None = None
+    if job_id:
+        job = await services.generation.get(job_id, owner)
+    elif unfinished:
+        job = next((each for each in unfinished if each.state == "running"), unfinished[0])
+    latest = await services.results.gallery.page(GalleryQuery(), owner, None, _LATEST)
+    return GenerateStage(
+        job=job,
+        waiting=[each for each in unfinished if job is None or each.id != job.id][:_MOST_QUEUED],
+        latest=latest.items,
+        here=f"/generate/stage?job={job.id}" if job_id and job else "/generate/stage",
+        can_generate=bool(services.generation.backends()),
+    )
+
+
+async def _picker(services: Services, q: str) -> GeneratePicker:
+    words = tuple(q.casefold().split())
+    page = await services.workflow_desk.page(WorkflowQuery(words=words, limit=_MOST_WORKFLOWS))
+    return GeneratePicker(page.items, page.total, q)
+
+
+async def _form(services: Services, workflow_id: str, before: GenerationJob | None, *, with_seed: bool) -> GenerateForm:
+    if not workflow_id:
+        return GenerateForm(None, (), "1", None, None)
+    detail = await services.workflow_desk.detail(workflow_id)
+    inputs: Inputs = detail.inputs or []
+    missing = detail.missing
+    needs = None
+    if missing is not None and (missing.nodes or missing.models):
+        needs = await services.workflow_desk.needs.show(workflow_id)
+    return GenerateForm(
+        workflow=detail.workflow,
+        blanks=blanks_of(inputs, _before(inputs, before, workflow_id, with_seed=with_seed), {}),
+        takes=str(before.n) if before is not None and before.workflow_id == workflow_id else "1",
+        needs=needs,
+        trouble=_told(detail.problem) if detail.problem else None,
+    )
+
+
+def _before(inputs: Inputs, job: GenerationJob | None, workflow_id: str, *, with_seed: bool) -> dict[str, JSON]:
+    """Return what a job was made with, as far as it fits; its seed only where the same result is wanted."""
+    if job is None or job.workflow_id != workflow_id:
+        return {}
+    kinds = {field["name"]: field["kind"] for field in inputs}
+    return {
+        name: cast("JSON", value)
+        for name, value in job.inputs.items()
+        if name in kinds and (with_seed or kinds[name] != "seed")
+    }
+
+
+async def _queued(request: Request, services: Services, owner: Owner, job: GenerationJob) -> Response:
+    if not is_htmx(request):
+        return RedirectResponse(_address(job), status_code=303)
+    stage = await _part(await _stage(services, owner, job.id), "generate-stage")
+    return HTMLResponse(stage, headers={"HX-Replace-Url": _address(job), "Cache-Control": "no-store"})
+
+
+async def _refused(
+    request: Request,
+    services: Services,
+    who: Identity,
+    error: HearthError,
+    form: GenerateForm,
+    inputs: Inputs,
+    values: Mapping[str, JSON],
+    takes: str,
+) -> Response:
+    told = error.details.get("fields")
+    problems = {name: str(reason) for name, reason in told.items()} if isinstance(told, Mapping) else {}
+    blanks: list[Blank] = blanks_of(inputs, values, problems)
+    message = "A field cannot be used." if problems else error.message
+    hint = "" if problems else hint_for_people(error)
+    shown = GenerateForm(form.workflow, blanks, takes, form.needs, Trouble(message, hint))
+    if is_htmx(request):
+        return HTMLResponse(await _part(shown, "generate-form"), error.status, {"Cache-Control": "no-store"})
+    stage = await _stage(services, owner_of(who), "")
+    page = GeneratePage(**fields_of(shown), **fields_of(stage), **fields_of(GeneratePicker((), 0, "")))
+    return await render(request, services, who, page, status=error.status)
+
+
+async def _part(context: Context, element_id: str) -> str:
+    """Render a part that htmx puts in the place of the element of this id, whatever the request was aimed at."""
+    values = {each.name: getattr(context, each.name) for each in fields(cast("GenerateForm", context))}
+    html = await render_template(context.template, values)
+    return f'<hx-partial hx-target="#{element_id}" hx-swap="outerMorph">{html}</hx-partial>'
+
+
+def _address(job: GenerationJob) -> str:
+    told = {"workflow": job.workflow_id, "job": job.id} if job.workflow_id else {"job": job.id}
+    return f"/generate?{urlencode(told)}"
+
+
+def _told(problem: Mapping[str, JSON]) -> Trouble:
+    hint = str(problem.get("hint") or "")
+    return Trouble(str(problem["message"]), "" if "/api/" in hint else hint)
+
+
+def _count(takes: str) -> int:
+    try:
+        return int(takes)
+    except ValueError:
+        raise InvalidForm("The number of takes must be a whole number.") from None
+
+
+def _text(form: FormData, name: str) -> str:
+    value = form.get(name)
+    return value if isinstance(value, str) else ""
