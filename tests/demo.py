@@ -21,6 +21,7 @@ from tests.fakes.hub import HuggingFaceHub
 from tests.fakes.model_host import Content, Fault, HtmlPage, Slow
 
 _MB = 1_000_000
+_ACCOUNT = "ada"
 _ROOT = Path(__file__).parent.parent
 
 
@@ -28,7 +29,7 @@ def main() -> None:
     """Serve until Ctrl-C; HOST, PORT, WORKSPACE and ACCESS_PASSWORD steer it as they do for ``make run``."""
     workspace = Path(os.environ.get("WORKSPACE") or _ROOT / "workspace" / "demo")
     with HuggingFaceHub() as hub, SimulatedComfyUI(workspace / "ComfyUI") as comfyui:
-        token = hub.account("ada")
+        token = hub.account(_ACCOUNT)
         catalogue = workspace / "config" / "demo-presets"
         _write_presets(hub, catalogue)
         settings, _ = load_settings(
@@ -61,6 +62,7 @@ def _write_presets(hub: HuggingFaceHub, folder: Path) -> None:
     ]
     gated = [_file(hub, "demo/gated", "checkpoints", "demo-gated.safetensors", 120 * _MB, gated=True)]
     hub.gate("demo/gated")
+    hub.accept("demo/gated", _ACCOUNT)
     broken = [_file(hub, "demo/broken", "upscale_models", "demo-broken.safetensors", 12 * _MB, HtmlPage())]
     sound = [_file(hub, "demo/audio", "checkpoints", "demo-audio.safetensors", 60 * _MB), vae]
     _write(folder, "demo-image", "image", "Demo image model", "One file of 180 MB at an ordinary speed.", image)
