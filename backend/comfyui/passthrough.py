@@ -9,8 +9,12 @@ from __future__ import annotations
 from collections.abc import AsyncGenerator, AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
 from backend.comfyui.wire import Wire
+
+if TYPE_CHECKING:
+    import httpx2
 
 Headers = Sequence[tuple[str, str]]
 
@@ -68,7 +72,7 @@ class Passthrough(Wire):
                     for name, value in response.headers.multi_items()
                     if name.lower() not in _NOT_RETURNED and not name.lower().startswith("access-control-")
                 ]
-                yield Passed(response.status_code, kept, response.aiter_raw(_CHUNK_BYTES))
+                yield Passed(response.status_code, kept, self._chunks(response))
 
     async def read(self, method: str, target: str, limit_bytes: int, body: bytes | None = None) -> tuple[int, bytes]:
         """Return status and body of an answer; a longer body is cut at *limit_bytes*.
@@ -86,6 +90,12 @@ class Passthrough(Wire):
                 if len(content) > limit_bytes:
                     break
             return passed.status, bytes(content[:limit_bytes])
+
+    async def _chunks(self, response: httpx2.Response) -> AsyncIterator[bytes]:
+        # Walked outside the block that opened the answer, so failures are named here as well.
+        with self._named():
+            async for chunk in response.aiter_raw(_CHUNK_BYTES):
+                yield chunk
 
 
 async def _once(body: bytes) -> AsyncIterator[bytes]:

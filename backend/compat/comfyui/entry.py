@@ -14,7 +14,7 @@ from starlette.types import Receive, Scope, Send
 from backend.auth import NotSignedIn, ScopeMissing
 from backend.auth import Scope as Right
 from backend.compat.comfyui.address import PREFIX, Address
-from backend.compat.comfyui.errors import ClosedRoute, NoSuchPage, tell
+from backend.compat.comfyui.errors import ClosedRoute, NoSuchRoute, tell
 from backend.compat.comfyui.jobs import get_job, get_jobs
 from backend.compat.comfyui.passing import pass_on
 from backend.compat.comfyui.prompts import post_prompt
@@ -94,7 +94,7 @@ class Entry:
             if wanted == method and found is not None:
                 return await handler(request, unquote(found[1]))
         if _OURS.fullmatch(address.path):
-            raise NoSuchPage(f"There is no {request.method} {PREFIX}{address.path[:200]}.")
+            raise NoSuchRoute(f"There is no {request.method} {PREFIX}{address.path[:200]}.")
         return await pass_on(request, address)
 
 

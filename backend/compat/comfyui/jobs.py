@@ -8,7 +8,7 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
 from backend.comfyui.shapes import mapping, sequence
-from backend.compat.comfyui.errors import NoSuchPage, UnreadableBody
+from backend.compat.comfyui.errors import NoSuchRoute, UnreadableBody
 from backend.compat.comfyui.records import Records
 from backend.compat.identity import owner_of, services_of
 from backend.errors import JSON
@@ -48,7 +48,7 @@ async def get_job(request: Request, job_id: str) -> Response:
     try:
         job = await records.job(job_id)
     except GenerationNotFound as error:
-        raise NoSuchPage(error.message) from None
+        raise NoSuchRoute(error.message) from None
     entry = records.entry(job)
     whole = await _job(records, job)
     whole["outputs"] = await records.outputs(job)

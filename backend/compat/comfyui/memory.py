@@ -5,6 +5,7 @@ A cache only. What was never heard is read again, and what ComfyUI has forgotten
 
 from __future__ import annotations
 
+import asyncio
 from collections import OrderedDict
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
@@ -28,9 +29,10 @@ class Said:
 
 
 class Memory:
-    """One of these per application."""
+    """One of these per application; ``turn`` lets one upload at a time be held in memory whole."""
 
     def __init__(self) -> None:
+        self.turn = asyncio.Lock()
         self._jobs: OrderedDict[str, Said] = OrderedDict()
         self._hidden: OrderedDict[tuple[str, str], None] = OrderedDict()
 

@@ -7,11 +7,12 @@ from contextlib import AsyncExitStack
 
 from starlette.requests import Request
 from starlette.responses import Response, StreamingResponse
+from starlette.types import Receive, Scope, Send
 
 from backend.comfyui.passthrough import Passed
 from backend.compat.comfyui.address import Address
 from backend.compat.comfyui.backends import first_healthy
-from backend.compat.comfyui.errors import NoSuchPage
+from backend.compat.comfyui.errors import NoSuchRoute
 from backend.compat.identity import services_of
 from backend.generation import Backend
 
@@ -49,15 +50,14 @@ async def pass_file(request: Request, backend: Backend, target: str) -> Response
     """Send a file of one of ComfyUI's folders.
 
     Raises:
-        NoSuchPage: It is not there.
+        NoSuchRoute: It is not there.
         ComfyUIUnreachable, ComfyUISilent: There is no answer.
     """
     headers = [(name, value) for name, value in request.headers.items() if name in _OF_A_FILE]
     answer = await _streamed(backend, request.method, target, headers, None, SANDBOX)
     if answer.status_code in (400, 403, 404):
-        if answer.background is not None:
-            await answer.background()
-        raise NoSuchPage("ComfyUI does not have this file.")
+        await answer.aclose()
+        raise NoSuchRoute("ComfyUI does not have this file.")
     return answer
 
 
@@ -68,37 +68,32 @@ async def _streamed(
     headers: list[tuple[str, str]],
     body: AsyncIterator[bytes] | None,
     policy: str,
-) -> Response:
+) -> Streamed:
     stack = AsyncExitStack()
     passed = await stack.enter_async_context(backend.client.passthrough.open(method, target, headers, body))
     try:
-        return _Streamed(passed, stack, {"content-security-policy": policy})
+        return Streamed(passed, stack, {"content-security-policy": policy})
     except BaseException:
         await stack.aclose()
         raise
 
 
-class _Streamed(StreamingResponse):
+class Streamed(StreamingResponse):
     """An answer that goes through; the connection to ComfyUI ends with it, however it ends."""
 
     def __init__(self, passed: Passed, stack: AsyncExitStack, more: Mapping[str, str]) -> None:
-        super().__init__(_closing(passed.chunks, stack), status_code=passed.status)
+        super().__init__(passed.chunks, status_code=passed.status)
         pairs = [*passed.headers, *more.items()]
         self.raw_headers = [(name.encode("latin-1"), value.encode("latin-1")) for name, value in pairs]
-        self.background = _Close(stack)
-
-
-class _Close:
-    def __init__(self, stack: AsyncExitStack) -> None:
         self._stack = stack
 
-    async def __call__(self) -> None:
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Send it."""
+        try:
+            await super().__call__(scope, receive, send)
+        finally:
+            await self.aclose()
+
+    async def aclose(self) -> None:
+        """End it where it is."""
         await self._stack.aclose()
-
-
-async def _closing(chunks: AsyncIterator[bytes], stack: AsyncExitStack) -> AsyncIterator[bytes]:
-    try:
-        async for chunk in chunks:
-            yield chunk
-    finally:
-        await stack.aclose()

@@ -13,6 +13,7 @@ from starlette.responses import JSONResponse, Response
 
 from backend.comfyui import InvalidInput
 from backend.comfyui.shapes import mapping
+from backend.compat.comfyui.borrowing import with_results
 from backend.compat.comfyui.errors import PromptIdTaken, UnreadableBody
 from backend.compat.comfyui.trial import judged, node_errors, texts_of, without_rest
 from backend.compat.identity import owner_of, services_of
@@ -58,6 +59,7 @@ async def post_prompt(request: Request) -> Response:
     known = await _known(request, body.get("prompt_id"), owner)
     if known is not None:
         return _accepted(known, {})
+    graph = await with_results(request, graph)
     targets = texts_of(body.get("partial_execution_targets"))
     verdict = await judged(services.generation, graph, targets)
     if verdict is not None and verdict.is_final:

@@ -30,6 +30,7 @@ class Records:
         self._generation = services.generation
         self._gallery = services.results.gallery
         self._memory = Memory.of(connection)
+        self._is_silent = False  # ComfyUI did not answer in time: not asked again for the same request
         self.owner = owner
 
     async def job(self, job_id: str) -> Job:
@@ -105,7 +106,9 @@ class Records:
         return []
 
     async def said(self, job: Job) -> Said:
-        """Return what ComfyUI says about a job, asking it when that was not heard."""
+        """Return what ComfyUI says about a job, asking it when that was not heard; nothing of one with several takes."""
+        if len(job.takes) != 1:
+            return Said()
         said = self._memory.said(job.id)
         if job.ended and said.document is None:
             document = await self._asked(job)
@@ -146,8 +149,9 @@ class Records:
         return {**found, **heard}
 
     async def _asked(self, job: Job) -> Mapping[str, JSON] | None:
-        take = job.takes[-1] if job.takes else None
-        if take is None or take.prompt_id is None or take.backend is None:
+        """Return ComfyUI's record; empty when it has none, None when it does not answer."""
+        take = job.takes[0]
+        if take.prompt_id is None or take.backend is None or self._is_silent:
             return None
         try:
             backend = self._generation.backend(take.backend)
@@ -155,14 +159,16 @@ class Records:
             return None
         if not backend.is_up:
             return None
-        with suppress(ComfyUIError, TimeoutError):
+        try:
             async with asyncio.timeout(_PATIENCE_S):
                 target = f"/history/{take.prompt_id}"
                 status, body = await backend.client.passthrough.read("GET", target, _MAX_RECORD_BYTES)
-            renamed = body.replace(take.prompt_id.encode(), job.id.encode())
-            document = mapping(await asyncio.to_thread(_parsed, renamed)) if status == 200 else {}
-            return mapping(document.get(job.id)) or None
-        return None
+        except (ComfyUIError, TimeoutError):
+            self._is_silent = True
+            return None
+        renamed = body.replace(take.prompt_id.encode(), job.id.encode())
+        document = mapping(await asyncio.to_thread(_parsed, renamed)) if status == 200 else {}
+        return mapping(document.get(job.id))
 
 
 def _place_of(key: str) -> tuple[str, str]:

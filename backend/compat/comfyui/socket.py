@@ -22,7 +22,7 @@ from backend.comfyui.shapes import mapping
 from backend.compat.comfyui import frames
 from backend.compat.comfyui.backends import first_healthy
 from backend.compat.comfyui.entry import address_of, admit_with_token
-from backend.compat.comfyui.errors import NoComfyUI, NoSuchPage
+from backend.compat.comfyui.errors import NoComfyUI, NoSuchRoute
 from backend.compat.comfyui.memory import Memory
 from backend.compat.comfyui.outbox import Outbox
 from backend.compat.comfyui.records import Records
@@ -50,8 +50,8 @@ async def serve(websocket: WebSocket) -> None:
     try:
         await admit_with_token(websocket, address, Scope.READ)
         if address.path != "/ws":
-            raise NoSuchPage("There is no such socket.")
-    except (AuthError, NoSuchPage) as error:
+            raise NoSuchRoute("There is no such socket.")
+    except (AuthError, NoSuchRoute) as error:
         await _refuse(websocket, error)
         return
     with suppress(WebSocketDisconnect):  # gone before or while it was let in

@@ -9,6 +9,8 @@ from __future__ import annotations
 import asyncio
 import io
 import json
+from collections.abc import AsyncGenerator
+from contextlib import asynccontextmanager
 from pathlib import PurePosixPath
 from typing import TYPE_CHECKING
 
@@ -19,6 +21,7 @@ from starlette.responses import JSONResponse, Response
 
 from backend.comfyui.shapes import mapping
 from backend.compat.comfyui.errors import UnreadableBody
+from backend.compat.comfyui.memory import Memory
 from backend.compat.comfyui.views import Wanted, read_file
 from backend.compat.identity import services_of
 
@@ -31,28 +34,33 @@ _MAX_PIXELS = 64 * 1024**2
 
 async def post_image(request: Request) -> Response:
     """Keep a file of any kind."""
-    name, content, _ = await _form(request)
-    return await _kept(request, content, PurePosixPath(name).suffix.removeprefix("."))
+    async with _form(request) as (file, _), Memory.of(request).turn:
+        return await _kept(request, await file.read(), PurePosixPath(file.filename or "").suffix.removeprefix("."))
 
 
 async def post_mask(request: Request) -> Response:
     """Keep a picture with the alpha channel of another one, as ComfyUI's mask editor wants it."""
-    _, mask, fields = await _form(request)
+    async with _form(request) as (file, fields), Memory.of(request).turn:
+        wanted = _referred(fields.get("original_ref", ""))
+        original, mask = await read_file(request, wanted), await file.read()
+        try:
+            joined = await asyncio.to_thread(_masked, original, mask)
+        except (OSError, ValueError, SyntaxError) as error:
+            raise UnreadableBody(f"The mask cannot be laid over the picture: {error}.") from None
+        return await _kept(request, joined, "png")
+
+
+def _referred(reference: str) -> Wanted:
     try:
-        reference = mapping(json.loads(fields.get("original_ref", "")))
-    except ValueError:
+        named = mapping(json.loads(reference))
+    except (ValueError, RecursionError):
         raise UnreadableBody("original_ref is no JSON.") from None
-    wanted = Wanted.of({name: str(value) for name, value in reference.items()})
-    original = await read_file(request, wanted)
-    try:
-        joined = await asyncio.to_thread(_masked, original, mask)
-    except (OSError, ValueError, SyntaxError) as error:
-        raise UnreadableBody(f"The mask cannot be laid over the picture: {error}.") from None
-    return await _kept(request, joined, "png")
+    return Wanted.of({name: str(value) for name, value in named.items()})
 
 
-async def _form(request: Request) -> tuple[str, bytes, dict[str, str]]:
-    """Return name and content of the file, and the other fields; large files wait on disk until they are complete."""
+@asynccontextmanager
+async def _form(request: Request) -> AsyncGenerator[tuple[UploadFile, dict[str, str]]]:
+    """Open the file and the other fields; large files wait on disk until they are complete."""
     try:
         form = await request.form(max_files=_MAX_FIELDS, max_fields=_MAX_FIELDS)
     except HTTPException as error:
@@ -62,7 +70,7 @@ async def _form(request: Request) -> tuple[str, bytes, dict[str, str]]:
         if not isinstance(file, UploadFile) or not file.filename:
             raise UnreadableBody("The form holds no file `image`.")
         fields = {name: value for name, value in form.items() if isinstance(value, str)}
-        return file.filename, await file.read(), fields
+        yield file, fields
     finally:
         await form.close()
 

@@ -7,14 +7,14 @@ import mimetypes
 from dataclasses import dataclass
 
 from starlette.requests import Request
-from starlette.responses import FileResponse, Response, StreamingResponse
+from starlette.responses import FileResponse, Response
 
 from backend.auth import Scope
 from backend.compat.comfyui.address import view_target
 from backend.compat.comfyui.backends import first_healthy
-from backend.compat.comfyui.errors import NoSuchPage
+from backend.compat.comfyui.errors import NoSuchRoute
 from backend.compat.comfyui.memory import numbered_files
-from backend.compat.comfyui.passing import SANDBOX, pass_file
+from backend.compat.comfyui.passing import SANDBOX, Streamed, pass_file
 from backend.compat.comfyui.records import Records
 from backend.compat.identity import owner_of, services_of
 from backend.errors import HearthError
@@ -41,11 +41,11 @@ class Wanted:
         """Read a query, or a reference in a form.
 
         Raises:
-            NoSuchPage: It names no file.
+            NoSuchRoute: It names no file.
         """
         filename, subfolder = query.get("filename", ""), query.get("subfolder", "").strip("/")
         if not filename or ".." in f"{subfolder}/{filename}".split("/") or "\\" in filename or "\0" in filename:
-            raise NoSuchPage("The address names no file.")
+            raise NoSuchRoute("The address names no file.")
         # "folder/name" and ("folder", "name") are the same file.
         below, _, name = f"{subfolder}/{filename}".strip("/").rpartition("/")
         return cls(name, below, query.get("type", "output"))
@@ -78,8 +78,11 @@ async def read_file(request: Request, wanted: Wanted) -> bytes:
     answer = await get_view(Request({**request.scope, **told}))
     if isinstance(answer, FileResponse):
         return await asyncio.to_thread(_content, str(answer.path))
-    if isinstance(answer, StreamingResponse):
-        return b"".join([bytes(chunk) async for chunk in answer.body_iterator if not isinstance(chunk, str)])
+    if isinstance(answer, Streamed):
+        try:
+            return b"".join([bytes(chunk) async for chunk in answer.body_iterator if not isinstance(chunk, str)])
+        finally:
+            await answer.aclose()
     return bytes(answer.body)
 
 
@@ -88,7 +91,7 @@ async def _input(request: Request, wanted: Wanted) -> Response:
         try:
             content = await services_of(request).uploads.read(f"{FOLDER}/{wanted.filename}")
         except UploadMissing as error:
-            raise NoSuchPage(error.message) from None
+            raise NoSuchRoute(error.message) from None
         mime = mimetypes.guess_type(wanted.filename)[0] or ""
         return Response(content, headers=_headers(wanted.filename, mime), media_type=_shown(mime))
     # Whoever may generate can have these files loaded by a graph; reading alone is not enough.
@@ -99,7 +102,7 @@ async def _input(request: Request, wanted: Wanted) -> Response:
 async def _unmarked(request: Request, wanted: Wanted) -> Response:
     """Send a file that is of no job here; for administrators alone, for it may be anybody's."""
     if not owner_of(request).is_admin:
-        raise NoSuchPage("There is no such file, or it is somebody else's.")
+        raise NoSuchRoute("There is no such file, or it is somebody else's.")
     return await _from(request, first_healthy(services_of(request).generation), wanted)
 
 
@@ -116,11 +119,11 @@ async def _of_job(request: Request, records: Records, job: Job, wanted: Wanted) 
     if not known:
         found = [result_id for result_id, name in stored.values() if name == wanted.filename]
         if len(found) != 1 or wanted.subfolder:
-            raise NoSuchPage("The job made no such file.")
+            raise NoSuchRoute("The job made no such file.")
         return await _result(request, found[0], wanted, job)
     backend = _backend_of(request, job)
     if backend is None:
-        raise NoSuchPage("The ComfyUI that made this file is not there any more.")
+        raise NoSuchRoute("The ComfyUI that made this file is not there any more.")
     return await _from(request, backend, wanted)
 
 
@@ -134,7 +137,7 @@ async def _result(request: Request, result_id: str, wanted: Wanted, job: Job) ->
     try:
         found = await services_of(request).results.gallery.file(result_id, owner_of(request))
     except ResultError as error:
-        raise NoSuchPage(error.message) from None
+        raise NoSuchRoute(error.message) from None
     mime = found.item.mime
     return FileResponse(found.path, headers=_headers(found.item.name, mime), media_type=_shown(mime))
 
@@ -152,7 +155,7 @@ async def _from(request: Request, backend: Backend, wanted: Wanted) -> Response:
 
 def _ask(request: Request, scope: Scope) -> None:
     if not request.state.identity.scope.includes(scope):
-        raise NoSuchPage("There is no such file, or your key may not see it.")
+        raise NoSuchRoute("There is no such file, or your key may not see it.")
 
 
 def _shown(mime: str) -> str:

@@ -134,3 +134,29 @@ def test_results_outlive_what_comfyui_remembers(ada: Speaker, house: House) -> N
     with Speaker(ada.base, house.key) as later:
         assert later.json(f"/history/{prompt_id}")[prompt_id]["outputs"] == before
         assert later.images(prompt_id)["2"][0].startswith(b"\x89PNG")
+
+
+def test_a_comfyui_that_restarts_in_the_middle(ada: Speaker, house: House) -> None:
+    """The job is run again; the client hears it begin anew, and its one ending."""
+    house.comfyui.hold()
+    prompt_id = ada.queue_prompt(slow(9))
+    ada.until("execution_start")
+    house.comfyui.restart()
+    ada.until_over(prompt_id)
+
+    endings = [frame for frame in ada.frames if frame["type"].startswith("execution_") and "prompt_id" in frame["data"]]
+    assert [frame["data"]["prompt_id"] for frame in endings] == [prompt_id] * len(endings)
+    assert [frame["type"] for frame in endings].count("execution_success") == 1
+    assert [*ada.images(prompt_id)] == ["2"]
+
+
+def test_a_prompt_while_no_comfyui_answers(ada: Speaker, house: House) -> None:
+    """It waits, and runs when there is one again; what only ComfyUI knows is 503 meanwhile."""
+    house.comfyui.stop()
+    prompt_id = ada.queue_prompt(save(7))
+    house.wait_for(lambda: ada.ask("/object_info")[0] == 503)
+    assert [entry[1] for entry in ada.json("/queue")["queue_pending"]] == [prompt_id]
+    house.comfyui.start()
+    ada.until_over(prompt_id)
+
+    assert ada.images(prompt_id)["2"]

@@ -10,6 +10,7 @@ from typing import Any
 import httpx2
 from PIL import Image
 
+from tests.compat.comfyui.graphs import save
 from tests.compat.comfyui.speaker import Speaker
 from tests.compat.house import House, bearer
 from tests.compat.pictures import mask_png, png
@@ -69,3 +70,20 @@ def test_a_name_leads_nowhere_else(ada: Speaker) -> None:
     for filename in ("../secret.png", "hearth/../x.png", f"hearth/{uuid.uuid4().hex}.png", "a\\..\\b.png"):
         query = urllib.parse.urlencode({"filename": filename, "type": "input"})
         assert ada.ask(f"/view?{query}")[0] == 404
+
+
+def test_a_result_is_an_input_of_the_next_prompt(ada: Speaker, bob: Speaker) -> None:
+    """As the page pastes it, by the name under which it was shown; nobody else can use that name."""
+    first = ada.queue_prompt(save())
+    ada.until_over(first)
+    [file] = ada.json(f"/history/{first}")[first]["outputs"]["2"]["images"]
+    name = f"{file['subfolder']}/{file['filename']} [output]"
+    graph = {
+        "1": {"class_type": "LoadImage", "inputs": {"image": name}},
+        "2": {"class_type": "SaveImage", "inputs": {"images": ["1", 0], "filename_prefix": "again"}},
+    }
+
+    second = ada.queue_prompt(graph)
+    ada.until_over(second)
+    assert ada.images(second)["2"]
+    assert bob.ask("/prompt", {"prompt": graph})[0] == 404
