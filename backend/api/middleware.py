@@ -72,7 +72,7 @@ def install_middleware(app: FastAPI, settings: MiddlewareSettings) -> None:
             CORSMiddleware,
             allow_origins=settings.cors_origins,
             allow_methods=("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE"),
-            allow_headers=("Authorization", "Content-Type", "If-None-Match", "X-API-Key", "X-Request-ID"),
+            allow_headers=("Authorization", "Content-Type", "If-Match", "If-None-Match", "X-API-Key", "X-Request-ID"),
             expose_headers=("ETag", "Retry-After", "X-Request-ID"),
         )
     app.add_middleware(Frame, proxies=TrustedProxies(settings.trusted_proxies), allowed_hosts=settings.allowed_hosts)

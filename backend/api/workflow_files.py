@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import json
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -12,9 +11,9 @@ from fastapi import APIRouter, Request, Response
 from fastapi.responses import FileResponse
 from pydantic import BaseModel
 
+from backend.api.carrying import body_of, encoded
 from backend.api.conditional import names_tag
 from backend.api.dependencies import Manager, Reader
-from backend.api.uploading import body_of
 from backend.api.workflows import Desk, may_fail
 from backend.errors import JSON
 from backend.generation.workflows import Entry, WorkflowLibrary
@@ -69,7 +68,7 @@ async def show_document(request: Request, workflow_id: str, desk: Desk, _who: Re
 )
 async def show_prompt(workflow_id: str, desk: Desk, _who: Reader) -> Response:
     """Send what runs, in ComfyUI's API format: subgraphs unfolded, switched-off nodes left out."""
-    return Response(await asyncio.to_thread(_encoded, await desk.prompt(workflow_id)), media_type="application/json")
+    return Response(await asyncio.to_thread(encoded, await desk.prompt(workflow_id)), media_type="application/json")
 
 
 @router.get("/versions", summary="List versions of a workflow", responses=may_fail(404))
@@ -97,7 +96,7 @@ async def list_versions(workflow_id: str, desk: Desk, _who: Reader) -> WorkflowV
 async def show_version(workflow_id: str, number: int, desk: Desk, _who: Reader) -> Response:
     """Send the document of one version; save it with PUT to go back to it."""
     stored = await asyncio.to_thread(desk.library.version, workflow_id, number)
-    return Response(await asyncio.to_thread(_encoded, stored.document.best), media_type="application/json")
+    return Response(await asyncio.to_thread(encoded, stored.document.best), media_type="application/json")
 
 
 @router.get(
@@ -139,8 +138,4 @@ async def _conditional(request: Request, version: str, document: Mapping[str, JS
     headers = {"ETag": f'"{version}"', "Cache-Control": "private, no-cache"}
     if names_tag(request.headers.get("if-none-match", ""), headers["ETag"]):
         return Response(status_code=304, headers=headers)
-    return Response(await asyncio.to_thread(_encoded, document), headers=headers, media_type="application/json")
-
-
-def _encoded(document: Mapping[str, Any]) -> bytes:
-    return json.dumps(document, separators=(",", ":")).encode()  # in ASCII: half a surrogate pair has no UTF-8
+    return Response(await asyncio.to_thread(encoded, document), headers=headers, media_type="application/json")

@@ -8,9 +8,9 @@ from typing import Annotated, Any, cast
 from fastapi import APIRouter, Body, Depends, Header, Query, Request, Response
 from pydantic import BaseModel, Field
 
+from backend.api.carrying import CARRIERS, body_of, carried_by, encoded
 from backend.api.dependencies import Manager, Reader, ServicesDep
 from backend.api.errors import InvalidRequest
-from backend.api.uploading import CARRIERS, body_of, carried_by
 from backend.downloads import DownloadJob
 from backend.generation.workflows import Stored, WorkflowLibrary, parse_document
 from backend.generation.workflows.library.kinds import KINDS
@@ -148,12 +148,17 @@ async def import_workflow(
     return await desk.show(stored)
 
 
-@router.get("/workflows/openapi.json", summary="Describe workflows as operations", responses=may_fail(503))
+@router.get(
+    "/workflows/openapi.json",
+    summary="Describe workflows as operations",
+    response_class=Response,
+    responses={200: {"content": {"application/json": {"schema": {"type": "object"}}}}, **may_fail(503)},
+)
 async def describe_workflows(
     desk: Desk,
     _who: Reader,
     ids: Annotated[str | None, Query(max_length=20_000, description="Only these, separated by commas.")] = None,
-) -> dict[str, Any]:
+) -> Response:
     """Answer an OpenAPI document with one operation for each workflow: your own and those that come with Hearth.
 
     All of them are POST /api/generations; what stands behind the `#` of a path tells them apart and is never sent.
@@ -161,7 +166,8 @@ async def describe_workflows(
     wanted = [each.strip() for each in (ids or "").split(",") if each.strip()]
     if len(wanted) > _MAX_IDS:
         raise InvalidRequest(f"More than {_MAX_IDS} ids are asked for.")
-    return cast("dict[str, Any]", await desk.openapi(VERSION, wanted))
+    document = await desk.openapi(VERSION, wanted)
+    return Response(await asyncio.to_thread(encoded, document), media_type="application/json")
 
 
 @router.get("/trash/workflows", summary="List deleted workflows")

@@ -99,7 +99,7 @@ def test_folders_in_a_name_belong_to_the_directory(name: str, place: tuple[str, 
 def test_what_a_workflow_makes_is_told_by_its_nodes():
     """Before any server is asked; films come before their stills."""
     assert kind_of_document(parse_document(str(drawn("a")).replace("'", '"'))) == "image"
-    film = {**graphs.quick(), "3": {"class_type": "SaveVideo", "inputs": {}}}
+    film: graphs.Graph = {**graphs.quick(), "3": {"class_type": "SaveVideo", "inputs": {}}}
     assert kind_of_document(parse_document(str(film).replace("'", '"'))) == "video"
     assert kind_of_document(parse_document('{"1": {"class_type": "Odd", "inputs": {}}}')) is None
     assert kind_of_template({"type": "3d"}, {}) == "model"

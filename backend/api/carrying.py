@@ -1,8 +1,9 @@
-"""Take in what carries a workflow: JSON, a file as it is, or a form with a file; no more of it than the frame lets through."""
+"""Carry workflows in and out: JSON, a file as it is, or a form with a file; no more of it than the frame lets through."""
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator
+import json
+from collections.abc import AsyncGenerator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from io import BytesIO
@@ -73,6 +74,11 @@ async def body_of(request: Request) -> bytes:
     async for chunk in request.stream():
         body += chunk
     return bytes(body)
+
+
+def encoded(document: Mapping[str, Any]) -> bytes:
+    """Write a document as JSON; blocking for large ones."""
+    return json.dumps(document, separators=(",", ":")).encode()  # in ASCII: half a surrogate pair has no UTF-8
 
 
 def _text(form: FormData, name: str) -> str | None:
