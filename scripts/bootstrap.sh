@@ -9,7 +9,11 @@ cd "$(dirname "$0")/.."
 
 UV_VERSION=0.13.9
 NODE_MINIMUM=20
+SYSTEM_AUTHORITIES=/etc/ssl/certs/ca-certificates.crt
 export UV_PROJECT_ENVIRONMENT=.venv UV_PYTHON_DOWNLOADS=never
+if [ -s "$SYSTEM_AUTHORITIES" ]; then # also knows the authority of a company's proxy, which uv and Node would not ask for
+    export UV_SYSTEM_CERTS="${UV_SYSTEM_CERTS:-true}" NODE_EXTRA_CA_CERTS="${NODE_EXTRA_CA_CERTS:-$SYSTEM_AUTHORITIES}"
+fi
 
 say() { printf '\033[36mhearth\033[0m %s\n' "$*"; }
 fail() {
@@ -20,7 +24,7 @@ fail() {
 find_python() {
     local name
     for name in "${PYTHON:-}" python3 python3.14 python3.13 python3.12 python3.11 python; do
-        [ -n "$name" ] && command -v "$name" >/dev/null 2>&1 || continue
+        if [ -z "$name" ] || ! command -v "$name" >/dev/null 2>&1; then continue; fi
         if "$name" -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null; then
             command -v "$name"
             return
@@ -35,11 +39,11 @@ find_uv() {
         return
     fi
     say "installing uv $UV_VERSION into .tools"
-    # A Debian Python may come without ensurepip; pip itself can then fill the folder.
+    # A Debian Python may come without ensurepip; pip itself can then fill the folder. Twice quiet: errors alone are shown.
     if "$PYTHON3" -m venv .tools >/dev/null 2>&1; then
-        .tools/bin/python -m pip install --quiet --disable-pip-version-check "uv==$UV_VERSION"
+        .tools/bin/python -m pip install -qq --disable-pip-version-check "uv==$UV_VERSION"
     else
-        "$PYTHON3" -m pip install --quiet --disable-pip-version-check --prefix .tools "uv==$UV_VERSION" ||
+        "$PYTHON3" -m pip install -qq --disable-pip-version-check --prefix .tools "uv==$UV_VERSION" ||
             fail 'neither venv nor pip works with this Python; install python3-venv or pip.'
     fi
     UV=$(find .tools -name uv -type f -perm -u+x | head -n 1)
@@ -62,8 +66,9 @@ sync_python() {
     shift
     is_current "$stamp" uv.lock pyproject.toml && return
     say "installing the locked Python packages ($group)"
-    # --inexact: packages of another purpose stay, so `make run` after `make test` is instant.
-    "$UV" sync --quiet --frozen --inexact "${UV_WITH[@]}" --no-default-groups "$@"
+    # --inexact: packages of another purpose stay, so `make run` after `make test` is instant. Compiled now, every start
+    # is a fast one.
+    "$UV" sync --quiet --frozen --inexact --compile-bytecode "${UV_WITH[@]}" --no-default-groups "$@"
     touch "$stamp"
 }
 
@@ -73,7 +78,7 @@ find_node() {
         major=$(node --version | sed 's/^v\([0-9]*\).*/\1/')
         [ "$major" -ge "$NODE_MINIMUM" ] && return
     fi
-    if [ ! -x .tools/node/bin/npm ]; then
+    if ! .tools/node/bin/node --version >/dev/null 2>&1; then # it lives in .venv, which may have been built anew
         say 'installing Node from PyPI into .tools (this machine has none, or an old one)'
         "$UV" sync --quiet --frozen --inexact "${UV_WITH[@]}" --no-default-groups --group node
         local wheel
@@ -107,12 +112,12 @@ install_browser() {
     for name in "${HEARTH_BROWSER:-}" /usr/bin/chromium /usr/bin/chromium-browser /usr/bin/google-chrome; do
         [ -n "$name" ] && [ -x "$name" ] && return
     done
-    local as_root=()
+    local as_root=(env)
     [ "$(id -u)" = 0 ] || as_root=(sudo -n)
-    if command -v apt-get >/dev/null 2>&1; then
+    if command -v apt-get >/dev/null 2>&1 && command -v "${as_root[0]}" >/dev/null 2>&1; then
         say 'installing Chromium for the browser tests'
         "${as_root[@]}" apt-get -qq update &&
-            DEBIAN_FRONTEND=noninteractive "${as_root[@]}" apt-get -qq -y install --no-install-recommends \
+            "${as_root[@]}" DEBIAN_FRONTEND=noninteractive apt-get -qq -y install --no-install-recommends \
                 chromium fonts-dejavu-core >/dev/null && return
     fi
     say 'installing the browser that Playwright brings'
@@ -123,7 +128,12 @@ install_browser() {
 PYTHON3=$(find_python)
 # An environment that works is kept as it is: naming another interpreter would make uv build it anew.
 UV_WITH=(--python "$PYTHON3")
-.venv/bin/python -c '' 2>/dev/null && UV_WITH=()
+if .venv/bin/python -c '' 2>/dev/null; then
+    UV_WITH=()
+elif [ -e .venv ]; then
+    say 'building .venv anew: its Python does not start'
+    rm -rf .venv
+fi
 find_uv
 case "${1:-run}" in
 run)
