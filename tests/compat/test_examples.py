@@ -17,7 +17,7 @@ _BLOCK = re.compile(r"^```(python|sh)\n(.*?)^```$", re.DOTALL | re.MULTILINE)
 _INTERPRETERS = {"python": [sys.executable, "-c"], "sh": ["bash", "-euc"]}
 
 
-@pytest.mark.parametrize(("name", "count"), [("openai-images.md", 4), ("a1111.md", 2)])
+@pytest.mark.parametrize(("name", "count"), [("openai-images.md", 4), ("a1111.md", 2), ("comfyui-dropin.md", 2)])
 def test_every_example_works(house: House, tmp_path: Path, name: str, count: int) -> None:
     """In their order, in one folder: what one writes, a later one reads."""
     examples = _BLOCK.findall((DOCS / name).read_text("utf-8"))
