@@ -84,6 +84,11 @@ async def test_cancelled_data_is_kept_until_it_is_deleted(browser: httpx2.AsyncC
     """The partial stays beside its destination for another start; the history can delete it."""
     job_id = await _endless(browser, services)
     part = services.paths.folder("checkpoints") / "endless.safetensors.part"
+
+    async def begun() -> bool:
+        return (await services.downloads.get_progress(job_id)).bytes_done > 0
+
+    await _until(begun)
     await browser.post(f"/downloads/{job_id}/cancel")
     assert part.exists()
     await browser.post(f"/downloads/{job_id}/remove", data={"keep": "no"})
