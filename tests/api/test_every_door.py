@@ -31,8 +31,8 @@ HARMLESS = {
     ("POST", "/logout"),
     ("POST", "/api/gallery/zip"),  # the ids would not fit into an address
 }
-# What a key for making things may write: its own jobs and results.
-MAKING = re.compile(r"/(api/generations|api/gallery|v1/images|sdapi/v1)(?!/rebuild)(/|$)")
+# What a key for making things may write: its own jobs and results, behind whichever door.
+MAKING = re.compile(r"/(api/generations|api/gallery|v1/images|sdapi/v1|comfyui|generate|gallery)(?!/rebuild)(/|$)")
 
 
 class Door(NamedTuple):
