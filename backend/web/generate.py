@@ -144,7 +144,7 @@ async def _stage(services: Services, owner: Owner, job_id: str) -> GenerateStage
         job=job,
         waiting=[each for each in unfinished if job is None or each.id != job.id][:_MOST_QUEUED],
         latest=latest.items,
-        here=f"/generate/stage?job={job.id}" if job_id and job else "/generate/stage",
+        here=f"/generate/stage?job={job.id}" if job else "/generate/stage",
         can_generate=bool(services.generation.backends()),
     )
 

@@ -48,12 +48,13 @@ async def _until(condition: Callable[[], Awaitable[bool]], deadline_s: float = 2
             await asyncio.sleep(0.02)
 
 
-def _id_of(services: Any, name: str) -> str:
-    return next(entry.id for entry in services.workflows.entries() if entry.name == name)
+async def _id_of(services: Any, name: str) -> str:
+    entries = await asyncio.to_thread(services.workflows.entries)
+    return next(entry.id for entry in entries if entry.name == name)
 
 
 async def _show(browser: httpx2.AsyncClient, services: Any, name: str, **more: str) -> Page:
-    answer = await browser.get("/generate", params={"workflow": _id_of(services, name), **more})
+    answer = await browser.get("/generate", params={"workflow": await _id_of(services, name), **more})
     assert answer.status_code == 200, answer.text
     page = Page.read(answer.text)
     assert page.problems == []
@@ -91,7 +92,7 @@ async def test_the_picker_lists_and_searches_workflows(browser: httpx2.AsyncClie
     """Every word must be found; the list alone is answered to itself."""
     page = Page.read((await browser.get("/generate")).text)
     assert page.problems == []
-    assert f"/generate?workflow={_id_of(services, 'Slow')}" in {each.get("href") for each in page.all("a")}
+    assert f"/generate?workflow={await _id_of(services, 'Slow')}" in {each.get("href") for each in page.all("a")}
     answer = await browser.get("/generate?q=slow", headers={**HTMX, "HX-Target": "section#generate-picker"})
     part = Page.read(answer.text)
     assert part.elements[0]["id"] == "generate-picker"
@@ -102,7 +103,7 @@ async def test_the_picker_lists_and_searches_workflows(browser: httpx2.AsyncClie
 async def test_the_form_has_a_control_for_every_input(browser: httpx2.AsyncClient, services: Any) -> None:
     """Prompts as areas, numbers with their bounds, choices as lists, a seed that is random when it is empty."""
     page = await _show(browser, services, "Sample")
-    detail = await services.workflow_desk.detail(_id_of(services, "Sample"))
+    detail = await services.workflow_desk.detail(await _id_of(services, "Sample"))
     names = {f"in.{field['name']}" for field in detail.inputs}
     assert names <= {element.get("name") for element in page.elements}
     by_role = {field["role"]: f"in.{field['name']}" for field in detail.inputs}
@@ -127,7 +128,7 @@ async def test_running_without_scripts_ends_with_a_result(browser: httpx2.AsyncC
     again = Page.read((await browser.get(shown.by_id("stage-reuse")["href"])).text)
     sent = _filled(again)
     assert sent["n"] == "2"
-    assert [value for name, value in sent.items() if "seed" in name][0].isdigit()
+    assert next(value for name, value in sent.items() if "seed" in name).isdigit()
 
 
 async def _is(services: Any, job_id: str, state: str) -> bool:
@@ -153,7 +154,10 @@ async def test_htmx_gets_the_stage_and_the_address_of_the_job(browser: httpx2.As
 async def test_a_refused_value_comes_back_beside_its_field(browser: httpx2.AsyncClient, services: Any) -> None:
     """With everything that was typed, and 422, both with and without scripts."""
     page = await _show(browser, services, "Sample")
-    names = {field["role"]: field["name"] for field in (await services.workflow_desk.detail(_id_of(services, "Sample"))).inputs}
+    names = {
+        field["role"]: field["name"]
+        for field in (await services.workflow_desk.detail(await _id_of(services, "Sample"))).inputs
+    }
     wrong = _filled(page, **{f"in.{names['steps']}": "many", f"in.{names['prompt']}": "two\r\nlines"})
     for headers in ({}, HTMX):
         answer = await browser.post("/generate", data=wrong, headers=headers)
@@ -171,7 +175,9 @@ async def test_a_picture_is_sent_kept_and_run(
     from tests.fakes.comfyui.canned import of_colour
 
     page = await _show(browser, services, "Invert")
-    name = next(field["name"] for field in (await services.workflow_desk.detail(_id_of(services, "Invert"))).inputs)
+    name = next(
+        field["name"] for field in (await services.workflow_desk.detail(await _id_of(services, "Invert"))).inputs
+    )
     assert page.one("input", type="file")["accept"] == "image/*"
     content = await asyncio.to_thread(lambda: of_colour(0, 16, 16, 1).png())
     files = {f"in.{name}": ("mine.png", content, "image/png")}
@@ -215,7 +221,8 @@ async def test_without_a_comfyui_the_page_says_which_settings_to_make(
                 page = Page.read((await client.get(url)).text)
                 assert page.problems == []
                 main = page.by_id("main").text
-                assert "COMFYUI_URL" in main and "COMFYUI_DIR" in main
+                assert "COMFYUI_URL" in main
+                assert "COMFYUI_DIR" in main
 
 
 async def test_what_is_not_there_is_a_page_with_the_next_step(browser: httpx2.AsyncClient) -> None:

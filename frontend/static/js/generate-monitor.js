@@ -116,10 +116,8 @@
     if (!stage()) return hangUp();
     connect();
     showPreview();
-    for (const scope of document.querySelectorAll("[data-generation]")) {
-      const job = numbers.get(scope.dataset.generation);
-      if (job && job.state === scope.dataset.state) for (const element of scope.querySelectorAll("[data-gen]")) WRITERS[element.dataset.gen]?.(element, job);
-    }
+    // What was put on the page may be older than what the socket has told, and the other way round.
+    if (socket?.readyState === WebSocket.OPEN) for (const job of numbers.values()) write(job);
   });
 
   document.addEventListener("keydown", (event) => {

@@ -1,0 +1,164 @@
+"""A workflow from the form to the gallery, seen in a real browser: previews, progress, cancelling, deleting, undoing."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+from playwright.sync_api import BrowserContext, Page, expect
+
+from tests.e2e.conftest import save_screenshot, sign_in
+from tests.e2e.test_looks import SCREENS, THEMES, audit, choose_theme
+from tests.fakes.comfyui import SimulatedComfyUI
+from tests.live import LiveServer
+from tests.web.generating import documents, simulated
+
+pytestmark = [pytest.mark.e2e, pytest.mark.timeout(300)]
+
+
+@pytest.fixture
+def comfyui(tmp_path: Path) -> Iterator[SimulatedComfyUI]:
+    with simulated(tmp_path / "comfyui") as server:
+        yield server
+
+
+@pytest.fixture
+def server(make_live_server: Callable[..., LiveServer], comfyui: SimulatedComfyUI) -> LiveServer:
+    """A server with a ComfyUI that has told its nodes, and the workflows of the test's own."""
+    live = make_live_server(COMFYUI_URL=comfyui.url)
+    folder = live.workspace / "workflows"
+    folder.mkdir(parents=True, exist_ok=True)
+    import json
+
+    for name, document in documents().items():
+        (folder / f"{name}.json").write_text(json.dumps(document), "utf-8")
+    with live.client() as client:
+        while not client.get("/api/backends").json()["items"][0]["nodes"]:
+            pass
+    return live
+
+
+@pytest.fixture(params=["desk"])
+def screen(request: pytest.FixtureRequest) -> str:
+    return request.param
+
+
+@pytest.fixture
+def page(new_context: Callable[..., BrowserContext], server: LiveServer, screen: str) -> Page:
+    tab = new_context(base_url=server.url, **SCREENS[screen]).new_page()
+    sign_in(tab, server)
+    return tab
+
+
+@pytest.fixture
+def lab(new_context: Callable[..., BrowserContext], server: LiveServer, screen: str) -> Page:
+    """A tab in which the audit's own script may run."""
+    context = new_context(base_url=server.url, bypass_csp=True, reduced_motion="reduce", **SCREENS[screen])
+    tab = context.new_page()
+    sign_in(tab, server)
+    return tab
+
+
+def _open(page: Page, name: str) -> None:
+    page.goto("/generate")
+    page.get_by_placeholder("Name, tag or kind").fill(name)
+    expect(page.locator("#workflows li")).to_have_count(1)
+    page.locator("#workflows").get_by_role("link", name=name).click()
+    expect(page.get_by_role("heading", level=2, name=name, exact=True)).to_be_visible()
+
+
+def test_a_workflow_is_run_with_previews_and_found_in_the_gallery(page: Page, server: LiveServer) -> None:
+    """Step, share and picture come without a reload; the result leads to its page, where it is judged and deleted."""
+    _open(page, "Slow")
+    page.get_by_role("button", name="Run").click()
+    stage = page.locator("section[data-generation]")
+    expect(stage).to_have_attribute("data-state", "running")
+    expect(stage.get_by_alt_text("Live preview")).to_be_visible()
+    expect(stage.locator("[data-gen=step]")).to_contain_text("of 12")
+    expect(stage.locator("[data-gen=node]")).to_contain_text("The slow one")
+    save_screenshot(page, "generate-running")
+    expect(stage).to_have_attribute("data-state", "completed")
+    expect(page.locator("#latest a")).to_have_count(1)
+    expect(page.locator("#announce")).to_contain_text("Slow: done")
+    page.reload()
+    expect(stage).to_have_attribute("data-state", "completed")
+    page.get_by_role("link", name="Open in the gallery").click()
+    expect(page.get_by_role("heading", level=1)).to_be_visible()
+    item = page.locator("#gallery-item")
+    item.get_by_role("button", name="Favourite").click()
+    expect(item.get_by_role("button", name="Not a favourite")).to_be_visible()
+    page.get_by_label("Rating").select_option("4")
+    page.reload()
+    expect(page.get_by_label("Rating")).to_have_value("4")
+    item.get_by_role("button", name="Delete").click()
+    expect(item.get_by_text("This lies in the trash.")).to_be_visible()
+    page.get_by_role("button", name="Undo").click()
+    expect(item.get_by_text("This lies in the trash.")).to_be_hidden()
+    page.get_by_role("link", name="Gallery", exact=True).first.click()
+    expect(page.locator("#gallery-list a[id^=tile-]")).to_have_count(1)
+    page.get_by_label("Favourites").check()
+    expect(page).to_have_url(f"{server.url}/gallery?q=&kind=&favourite=true")
+    expect(page.locator("#gallery-list a[id^=tile-]")).to_have_count(1)
+    page.locator("[name=kind]").select_option("video")
+    expect(page.get_by_text("Nothing matches with these filters")).to_be_visible()
+
+
+def test_a_running_job_is_cancelled(page: Page) -> None:
+    """It stops at its next step; the stage says so and offers to try again, and Ctrl Enter runs the form."""
+    _open(page, "Endless")
+    page.get_by_label("Takes").focus()
+    page.keyboard.press("Control+Enter")
+    stage = page.locator("section[data-generation]")
+    expect(stage).to_have_attribute("data-state", "running")
+    page.get_by_role("button", name="Run").click()
+    expect(stage).to_have_attribute("data-state", "queued")
+    expect(page.locator("ol [data-generation]")).to_have_count(1)
+    stage.get_by_role("button", name="Cancel").click()
+    expect(stage).to_have_attribute("data-state", "cancelled")
+    page.locator("ol [data-generation]").get_by_role("button", name="Cancel").click()
+    expect(page.locator("ol [data-generation]")).to_have_count(0)
+    expect(stage.get_by_role("button", name="Try again")).to_be_visible()
+
+
+@pytest.mark.parametrize("theme", THEMES)
+@pytest.mark.parametrize("screen", SCREENS, indirect=True)
+def test_both_pages_pass_the_audit(lab: Page, server: LiveServer, screen: str, theme: str) -> None:
+    """Empty, with a form, with what is missing, running, failed, and with results: WCAG 2.2 AA, no sideways scrolling."""
+    choose_theme(lab, theme)
+    found: dict[str, list[str]] = {}
+
+    def look(name: str) -> None:
+        expect(lab.locator("html")).to_have_attribute("data-theme", theme)
+        found[name] = audit(lab)
+        save_screenshot(lab, f"{name}-{theme}-{screen}")
+
+    lab.goto("/gallery")
+    look("gallery-empty")
+    lab.goto("/generate")
+    look("generate-picker")
+    lab.goto("/generate?workflow=lacking")
+    look("generate-lacking")
+    lab.goto("/generate?workflow=sample")
+    lab.get_by_role("button", name="Run").click()
+    stage = lab.locator("section[data-generation]")
+    expect(stage).to_have_attribute("data-state", "completed")
+    lab.get_by_text("Advanced").click()
+    look("generate-done")
+    lab.goto("/generate?workflow=broken")
+    lab.get_by_role("button", name="Run").click()
+    expect(stage).to_have_attribute("data-state", "failed")
+    look("generate-failed")
+    lab.goto("/generate?workflow=endless")
+    lab.get_by_role("button", name="Run").click()
+    expect(stage.get_by_alt_text("Live preview")).to_be_visible()
+    look("generate-running")
+    lab.goto("/gallery")
+    look("gallery")
+    lab.locator("#gallery-list a[id^=tile-]").first.click()
+    expect(lab.locator("#gallery-item")).to_be_visible()
+    look("gallery-item")
+    lab.get_by_role("button", name="Delete").click()
+    expect(lab.locator(".toast")).to_be_visible()
+    look("gallery-trashed")
+    assert {name: problems for name, problems in found.items() if problems} == {}
