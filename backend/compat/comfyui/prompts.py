@@ -21,6 +21,7 @@ from backend.errors import JSON
 from backend.generation import GenerationNotFound, Job, NewGeneration, Owner
 
 _UUID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
+MAX_CLIENT_ID = 200
 _OFF_THE_LOOP_BYTES = 262_144
 _FRONT = 10  # priority of what is to go before everything that waits
 _EVERYTHING = Owner("", "", is_admin=True)
@@ -56,33 +57,35 @@ async def post_prompt(request: Request) -> Response:
     if not isinstance(graph, dict):
         raise InvalidInput("A graph is a JSON object with one entry per node.")
     services, owner = services_of(request), owner_of(request)
-    known = await _known(request, body.get("prompt_id"), owner)
+    graph = await with_results(request, graph)
+    known = await _known(request, body.get("prompt_id"), graph, owner)
     if known is not None:
         return _accepted(known, {})
-    graph = await with_results(request, graph)
     targets = texts_of(body.get("partial_execution_targets"))
     verdict = await judged(services.generation, graph, targets)
     if verdict is not None and verdict.is_final:
         return JSONResponse(dict(verdict.document), verdict.status)
-    if targets is not None:
-        graph = without_rest(graph, targets)
-    extra_data = dict(mapping(body.get("extra_data")))
-    client_id = body.get("client_id")
-    if isinstance(client_id, str) and client_id:
-        extra_data["client_id"] = client_id[:200]
-    new = NewGeneration(
-        prompt=graph, priority=_FRONT if body.get("front") is True else 0, extra_data=extra_data, source="comfyui",
-        id=_id(body.get("prompt_id")),
-    )  # fmt: skip
+    new = _request(body, graph if targets is None else without_rest(graph, targets))
     job = await services.generation.submit(new, owner)
     return _accepted(await services.generation.record(job.id, owner), node_errors(verdict))
 
 
-async def _known(request: Request, wanted: JSON, owner: Owner) -> Job | None:
+def _request(body: Mapping[str, JSON], graph: Mapping[str, JSON]) -> NewGeneration:
+    extra_data = dict(mapping(body.get("extra_data")))
+    client_id = body.get("client_id")
+    if isinstance(client_id, str) and client_id:
+        extra_data["client_id"] = client_id[:MAX_CLIENT_ID]
+    priority = _FRONT if body.get("front") is True else 0
+    return NewGeneration(
+        prompt=graph, priority=priority, extra_data=extra_data, source="comfyui", id=_id(body.get("prompt_id"))
+    )
+
+
+async def _known(request: Request, wanted: JSON, graph: Mapping[str, JSON], owner: Owner) -> Job | None:
     """Return the caller's own job of that id: a request that is sent again is the same request.
 
     Raises:
-        PromptIdTaken: It is somebody else's.
+        PromptIdTaken: It is somebody else's, or was another request.
     """
     if _UUID.fullmatch(str(wanted)) is None:
         return None
@@ -90,7 +93,9 @@ async def _known(request: Request, wanted: JSON, owner: Owner) -> Job | None:
         job = await services_of(request).generation.record(str(wanted), _EVERYTHING)
     except GenerationNotFound:
         return None
-    if job.owner.id != owner.id:
+    # A partial execution was stored without the rest of its graph.
+    is_same = all(graph.get(node) == value for node, value in job.takes[0].graph.items())
+    if job.owner.id != owner.id or not is_same:
         raise PromptIdTaken(f"There is a job {wanted} already.")
     return job
 

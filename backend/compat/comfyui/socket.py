@@ -25,6 +25,7 @@ from backend.compat.comfyui.entry import address_of, admit_with_token
 from backend.compat.comfyui.errors import NoComfyUI, NoSuchRoute
 from backend.compat.comfyui.memory import Memory
 from backend.compat.comfyui.outbox import Outbox
+from backend.compat.comfyui.prompts import MAX_CLIENT_ID
 from backend.compat.comfyui.records import Records
 from backend.compat.comfyui.telling import Telling
 from backend.compat.identity import owner_of, services_of
@@ -39,7 +40,6 @@ log = get_logger(__name__)
 _SEND_TIMEOUT_S = 20.0
 _CLOSE_TIMEOUT_S = 1.0
 _SIGN_IN_CHECK_S = 1.0
-_MAX_CLIENT_ID = 200
 _TOO_SLOW = 1013
 _FLAGS: dict[str, JSON] = {"supports_preview_metadata": True, "max_upload_size": 100 * 1024**2}
 
@@ -74,7 +74,7 @@ class _Connection:
         services = services_of(websocket)  # pyright: ignore[reportArgumentType] -- its state is the same
         self._services = services
         self._identity = websocket.state.identity
-        self._client_id = websocket.query_params.get("clientId", "")[:_MAX_CLIENT_ID] or uuid.uuid4().hex
+        self._client_id = websocket.query_params.get("clientId", "")[:MAX_CLIENT_ID] or uuid.uuid4().hex
         self._outbox = Outbox()
         records = Records(websocket, owner_of(websocket))  # pyright: ignore[reportArgumentType]
         self._owner = records.owner

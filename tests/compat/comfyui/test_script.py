@@ -70,12 +70,13 @@ def test_history_is_there_when_the_last_message_is(ada: Speaker, house: House) -
 
 
 def test_the_id_that_a_client_chose_is_the_jobs(ada: Speaker, bob: Speaker, house: House) -> None:
-    """Sent again it is the same job; to somebody else it is taken; one that is no canonical UUID is replaced."""
+    """Sent again it is the same job; for another graph or somebody else it is taken; one that is no canonical UUID is replaced."""
     chosen = str(uuid.uuid4())
 
     assert ada.queue_prompt(save(), prompt_id=chosen) == chosen
     assert ada.queue_prompt(save(), prompt_id=chosen) == chosen
     assert bob.ask("/prompt", {"prompt": save(), "prompt_id": chosen})[0] == 409
+    assert ada.ask("/prompt", {"prompt": save(3), "prompt_id": chosen})[0] == 409
     assert ada.queue_prompt(save(2), prompt_id="mine") != "mine"
     with house.client() as client:
         assert client.get(f"/api/generations/{chosen}").json()["source"] == "comfyui"
