@@ -1,4 +1,7 @@
-"""The engine that all transfers share: one thread of libcurl, the limits, and the door to fetch one file."""
+"""The engine that all transfers share: one thread of libcurl, the limits, and the door to fetch one file.
+
+libcurl comes with the first file that is wanted: it is a tenth of the memory of a Hearth that fetches nothing.
+"""
 
 from __future__ import annotations
 
@@ -7,17 +10,21 @@ import ssl
 from collections.abc import AsyncGenerator, Callable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager
+from functools import partial
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import certifi
 
 from backend.downloads.errors import EngineStopped
 from backend.downloads.transfer.hosts import Hosts
-from backend.downloads.transfer.pump import Pump
 from backend.downloads.transfer.shared import Explain, Shared
 from backend.downloads.transfer.terms import Fetched, Meter, Wanted
 from backend.downloads.transfer.throttle import Throttle
-from backend.downloads.transfer.transfer import Transfer
+
+if TYPE_CHECKING:
+    from backend.downloads.transfer.pump import Pump
+    from backend.downloads.transfer.transfer import Transfer
 
 _THREADS = 16
 # The libcurl inside pycurl's wheel looks where Red Hat keeps them, also on Debian.
@@ -60,11 +67,13 @@ class TransferEngine:
         backoff_base_s: float = 1.0,
     ) -> None:
         self._throttle = Throttle(rate_limit_bytes_s)
-        self._shared = Shared(
-            pump=Pump(self._throttle, stall_timeout_s),
+        self._stall_timeout_s = stall_timeout_s
+        self._threads = ThreadPoolExecutor(_THREADS, thread_name_prefix="download")
+        self._shared_with = partial(
+            Shared,
             throttle=self._throttle,
             hosts=Hosts(connections_per_host),
-            threads=ThreadPoolExecutor(_THREADS, thread_name_prefix="download"),
+            threads=self._threads,
             explain=explain,
             reserve_bytes=reserve_bytes,
             cafile=cafile or _AUTHORITIES,
@@ -72,18 +81,19 @@ class TransferEngine:
             retries=retries,
             backoff_base_s=backoff_base_s,
         )
+        self._shared: Shared | None = None
         self._turns: dict[Path, tuple[asyncio.Lock, int]] = {}
         self._tasks: set[asyncio.Task[Fetched]] = set()
-        self._stopping = False
+        self._started = self._stopping = False
 
     @property
     def is_running(self) -> bool:
         """Whether files can be fetched."""
-        return self._shared.pump.is_alive and not self._stopping
+        return self._started and not self._stopping and (self._shared is None or self._shared.pump.is_alive)
 
     def start(self) -> None:
         """Begin to work."""
-        self._shared.pump.start()
+        self._started = True
 
     async def close(self) -> None:
         """End all transfers, keeping what arrived, and the engine's threads; a second time nothing is left to do."""
@@ -94,13 +104,15 @@ class TransferEngine:
             task.cancel()
         if self._tasks:
             await asyncio.wait(self._tasks)
-        await asyncio.to_thread(self._shared.pump.close)
-        await asyncio.to_thread(self._shared.threads.shutdown)
+        if self._shared is not None:
+            await asyncio.to_thread(self._shared.pump.close)
+        await asyncio.to_thread(self._threads.shutdown)
 
     def set_rate_limit(self, bytes_s: int) -> None:
         """Limit all transfers together, also those that run; 0 takes the limit away."""
         self._throttle.rate_bytes_s = bytes_s
-        self._shared.pump.apply_rate_limit()
+        if self._shared is not None:
+            self._shared.pump.apply_rate_limit()
 
     async def fetch(self, wanted: Wanted, meter: Meter) -> Fetched:
         """Return when the file is in its place, whole, checked against what was promised, and durable.
@@ -115,7 +127,10 @@ class TransferEngine:
         if not self.is_running:
             raise EngineStopped("Downloads are not running.")
         async with self._turn(wanted.destination):
-            task = asyncio.ensure_future(Transfer(self._shared, wanted, meter).run())
+            pump_class, transfer_class = await asyncio.to_thread(_load)
+            if not self.is_running:
+                raise EngineStopped("Downloads were stopped.")
+            task = asyncio.ensure_future(transfer_class(self._begun(pump_class), wanted, meter).run())
             self._tasks.add(task)
             try:
                 return await task
@@ -125,6 +140,13 @@ class TransferEngine:
                 raise
             finally:
                 self._tasks.discard(task)
+
+    def _begun(self, pump_class: type[Pump]) -> Shared:
+        if self._shared is None:
+            pump = pump_class(self._throttle, self._stall_timeout_s)
+            pump.start()
+            self._shared = self._shared_with(pump=pump)
+        return self._shared
 
     @asynccontextmanager
     async def _turn(self, destination: Path) -> AsyncGenerator[None]:
@@ -137,6 +159,14 @@ class TransferEngine:
             lock, waiting = self._turns.pop(destination)
             if waiting > 1:
                 self._turns[destination] = (lock, waiting - 1)
+
+
+def _load() -> tuple[type[Pump], type[Transfer]]:
+    """Load what speaks to libcurl; blocking for some 30 ms at first."""
+    from backend.downloads.transfer.pump import Pump
+    from backend.downloads.transfer.transfer import Transfer
+
+    return Pump, Transfer
 
 
 def _is_cancelled() -> bool:

@@ -6,12 +6,14 @@ import asyncio
 from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from typing import ParamSpec, TypeVar
+from typing import TYPE_CHECKING, ParamSpec, TypeVar
 
 from backend.downloads.transfer.hosts import Hosts
-from backend.downloads.transfer.pump import Pump
 from backend.downloads.transfer.throttle import Throttle
 from backend.errors import HearthError
+
+if TYPE_CHECKING:
+    from backend.downloads.transfer.pump import Pump
 
 Explain = Callable[[str, int, Mapping[str, str], bytes], HearthError]
 P = ParamSpec("P")
