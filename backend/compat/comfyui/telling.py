@@ -184,7 +184,9 @@ class Telling:
 
     async def _end(self, job: Job, told: _Told) -> None:
         """Tell the rest of what ComfyUI would have told, now that it can be read."""
-        outputs = await self._records.outputs(job)
+        # Who heard the beginning and the ending has heard what lies between.
+        is_whole = told.started and told.ending is not None
+        outputs = {} if is_whole else await self._records.outputs(job)
         kind, data = ending(job)
         self._show_preview(told)
         if not told.started:
