@@ -37,7 +37,7 @@ _REFUSED_STARTS: list[tuple[dict[str, str], str]] = [
     ({"WORKSPACE": "/dev/null/here"}, "The workspace /dev/null/here cannot be used: Not a directory."),
 ]
 _NOT_AT_START = (
-    "alembic", "httpx2", "httpcore2", "rich", "typer", "pydantic.v1", "jinja2", "hypothesis", "pytest", "trustme", "tests",
+    "alembic", "httpx2", "pycurl", "httpcore2", "rich", "typer", "pydantic.v1", "jinja2", "hypothesis", "pytest", "trustme", "tests",
 )  # fmt: skip
 
 

@@ -16,7 +16,7 @@ import psutil
 from tests.benchmarks.figures import ROOT, Figure
 from tests.live import free_port
 
-_ROUNDS = 3
+_ROUNDS = 7
 _SETTLE_S = 3
 
 
