@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import fields
+from dataclasses import dataclass, field, fields
 from typing import Annotated, cast
 from urllib.parse import urlencode
 
@@ -45,6 +45,26 @@ _LATEST = 12
 _MOST_QUEUED = 20
 
 
+@dataclass(slots=True)
+class _Sent:
+    """What came with the form, as far as it was read; ``is_correction``: after something was said to be wrong."""
+
+    workflow_id: str
+    takes: str
+    is_correction: bool
+    inputs: Inputs = ()
+    values: Mapping[str, JSON] = field(default_factory=dict[str, JSON])
+
+    def request(self) -> NewGeneration:
+        """Return the job that is asked for.
+
+        Raises:
+            InvalidForm: The number of takes is none.
+        """
+        inputs = as_sent(self.values, self.inputs)
+        return NewGeneration(workflow_id=self.workflow_id, inputs=inputs, n=_count(self.takes), source="web")
+
+
 @router.get("")
 async def show_generate(request: Request, services: ServicesDep, who: Visitor) -> Response:
     """Show the workflows, or the form of one, beside the stage."""
@@ -58,6 +78,8 @@ async def show_generate(request: Request, services: ServicesDep, who: Visitor) -
     workflow_id = asked.get("workflow", "") or (source.workflow_id or "" if source else "")
     before = source or (stage.job if job_id else None)
     form = await _form(services, workflow_id, before, with_seed=source is not None)
+    if is_for(request, "generate-form"):
+        return await render(request, services, who, form)
     picker = GeneratePicker((), 0, "") if form.workflow else await _picker(services, asked.get("q", ""))
     page = GeneratePage(**fields_of(form), **fields_of(stage), **fields_of(picker))
     return await render(request, services, who, page)
@@ -73,18 +95,14 @@ async def show_stage(request: Request, services: ServicesDep, who: Visitor, job:
 async def generate(request: Request, services: ServicesDep, who: Maker) -> Response:
     """Queue what the form asks for; one that is refused comes back with the reasons and everything that was typed."""
     async with request.form(max_files=_MOST_FILES, max_fields=_MOST_FIELDS, max_part_size=_MOST_TEXT) as form:
-        workflow_id, takes = _text(form, "workflow"), _text(form, "n") or "1"
-        detail = await services.workflow_desk.detail(workflow_id)
-        inputs: Inputs = detail.inputs or []
-        values: Mapping[str, JSON] = {}
+        sent = _Sent(_text(form, "workflow"), _text(form, "n") or "1", is_correction=bool(_text(form, "corrects")))
+        sent.inputs = (await services.workflow_desk.detail(sent.workflow_id)).inputs or []
         try:
-            values = await values_of(form, inputs, services.uploads)
-            new = NewGeneration(workflow_id=workflow_id, inputs=as_sent(values, inputs), n=_count(takes), source="web")
-            job = await services.generation.submit(new, owner_of(who))
+            sent.values = await values_of(form, sent.inputs, services.uploads)
+            job = await services.generation.submit(sent.request(), owner_of(who))
         except HearthError as error:
-            refused = await _form(services, workflow_id, None, with_seed=False)
-            return await _refused(request, services, who, error, refused, inputs, values, takes)
-    return await _queued(request, services, owner_of(who), job)
+            return await _refused(request, services, who, error, sent)
+    return await _queued(request, services, owner_of(who), job, sent)
 
 
 @router.post("/again")
@@ -185,34 +203,34 @@ def _before(inputs: Inputs, job: GenerationJob | None, workflow_id: str, *, with
     }
 
 
-async def _queued(request: Request, services: Services, owner: Owner, job: GenerationJob) -> Response:
+async def _queued(request: Request, services: Services, owner: Owner, job: GenerationJob, sent: _Sent) -> Response:
     if not is_htmx(request):
         return RedirectResponse(_address(job), status_code=303)
-    stage = await _part(await _stage(services, owner, job.id), "generate-stage")
-    return HTMLResponse(stage, headers={"HX-Replace-Url": _address(job), "Cache-Control": "no-store"})
+    html = await _part(await _stage(services, owner, job.id), "generate-stage")
+    if sent.is_correction:  # what was said to be wrong must not stay
+        html += await _part(await _form_again(services, sent, {}, None), "generate-form")
+    return HTMLResponse(html, headers={"HX-Replace-Url": _address(job), "Cache-Control": "no-store"})
 
 
-async def _refused(
-    request: Request,
-    services: Services,
-    who: Identity,
-    error: HearthError,
-    form: GenerateForm,
-    inputs: Inputs,
-    values: Mapping[str, JSON],
-    takes: str,
-) -> Response:
+async def _refused(request: Request, services: Services, who: Identity, error: HearthError, sent: _Sent) -> Response:
     told = error.details.get("fields")
     problems = {name: str(reason) for name, reason in told.items()} if isinstance(told, Mapping) else {}
-    blanks: list[Blank] = blanks_of(inputs, values, problems)
-    message = "A field cannot be used." if problems else error.message
-    hint = "" if problems else hint_for_people(error)
-    shown = GenerateForm(form.workflow, blanks, takes, form.needs, Trouble(message, hint))
+    trouble = Trouble("A field cannot be used.", "") if problems else Trouble(error.message, hint_for_people(error))
+    form = await _form_again(services, sent, problems, trouble)
     if is_htmx(request):
-        return HTMLResponse(await _part(shown, "generate-form"), error.status, {"Cache-Control": "no-store"})
+        return HTMLResponse(await _part(form, "generate-form"), error.status, {"Cache-Control": "no-store"})
     stage = await _stage(services, owner_of(who), "")
-    page = GeneratePage(**fields_of(shown), **fields_of(stage), **fields_of(GeneratePicker((), 0, "")))
+    page = GeneratePage(**fields_of(form), **fields_of(stage), **fields_of(GeneratePicker((), 0, "")))
     return await render(request, services, who, page, status=error.status)
+
+
+async def _form_again(
+    services: Services, sent: _Sent, problems: Mapping[str, str], trouble: Trouble | None
+) -> GenerateForm:
+    """Show the form with what was sent in it."""
+    form = await _form(services, sent.workflow_id, None, with_seed=False)
+    blanks: list[Blank] = blanks_of(sent.inputs, sent.values, problems)
+    return GenerateForm(form.workflow, blanks, sent.takes, form.needs, trouble)
 
 
 async def _part(context: Context, element_id: str) -> str:

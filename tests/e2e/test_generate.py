@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -9,8 +10,10 @@ import pytest
 from playwright.sync_api import BrowserContext, Page, expect
 
 from tests.e2e.conftest import save_screenshot, sign_in
-from tests.e2e.test_looks import SCREENS, THEMES, audit, choose_theme
+from tests.e2e.test_looks import BETWEEN, SCREENS, SMALL_TARGETS, THEMES, audit, choose_theme
 from tests.fakes.comfyui import SimulatedComfyUI
+from tests.fakes.comfyui.canned import of_colour
+from tests.generation import graphs
 from tests.live import LiveServer
 from tests.web.generating import documents, simulated
 
@@ -29,8 +32,6 @@ def server(make_live_server: Callable[..., LiveServer], comfyui: SimulatedComfyU
     live = make_live_server(COMFYUI_URL=comfyui.url)
     folder = live.workspace / "workflows"
     folder.mkdir(parents=True, exist_ok=True)
-    import json
-
     for name, document in documents().items():
         (folder / f"{name}.json").write_text(json.dumps(document), "utf-8")
     with live.client() as client:
@@ -121,6 +122,59 @@ def test_a_running_job_is_cancelled(page: Page) -> None:
     expect(stage.get_by_role("button", name="Try again")).to_be_visible()
 
 
+def test_a_picture_is_sent_with_the_form(page: Page, tmp_path: Path) -> None:
+    """It reaches ComfyUI; the address of the job brings it back after a reload."""
+    _open(page, "Invert")
+    mine = tmp_path / "mine.png"
+    mine.write_bytes(of_colour(0, 16, 16, 1).png())
+    page.locator("input[type=file]").set_input_files(mine)
+    page.get_by_role("button", name="Run").click()
+    expect(page.locator("section[data-generation]")).to_have_attribute("data-state", "completed")
+    page.reload()
+    expect(page.locator("#inputs")).to_contain_text("Choose another file to replace it.")
+
+
+def test_a_refused_value_is_said_beside_its_field(page: Page) -> None:
+    """What was typed stays, and the stage too."""
+    _open(page, "Sample")
+    page.locator("textarea").fill("still here")
+    page.get_by_label("Seed").evaluate("seed => { seed.removeAttribute('pattern'); seed.value = 'lucky'; }")
+    page.get_by_role("button", name="Run").click()
+    expect(page.get_by_text("must be a whole number")).to_be_visible()
+    expect(page.locator("textarea")).to_have_value("still here")
+    page.get_by_label("Seed").fill("7")
+    page.get_by_role("button", name="Run").click()
+    expect(page.locator("section[data-generation]")).to_have_attribute("data-state", "completed")
+    expect(page.get_by_text("must be a whole number")).to_be_hidden()
+
+
+def test_the_gallery_goes_on_while_one_scrolls(page: Page, server: LiveServer) -> None:
+    """The next page comes when its place comes into sight."""
+    with server.client() as client:
+        body = {"prompt": graphs.slow(seconds=0, steps=1), "n": 64, "seed": 1}
+        job = client.post("/api/generations", json=body).json()
+        while client.get(f"/api/generations/{job['id']}").json()["state"] != "completed":
+            pass
+    page.goto("/gallery")
+    tiles = page.locator("#gallery-list a[id^=tile-]")
+    expect(tiles).to_have_count(60)
+    tiles.last.scroll_into_view_if_needed()
+    expect(tiles).to_have_count(64)
+    expect(page.locator("#gallery-more")).to_have_count(0)
+
+
+def test_nothing_is_wider_than_the_screen_in_between(page: Page) -> None:
+    """Tablets and large screens scroll down only."""
+    wide: list[str] = []
+    for width in BETWEEN:
+        page.set_viewport_size({"width": width, "height": 900})
+        for url in ("/generate", "/generate?workflow=lacking", "/generate?workflow=sample", "/gallery"):
+            page.goto(url)
+            over = page.evaluate("document.documentElement.scrollWidth - document.documentElement.clientWidth")
+            wide += [f"{url} at {width}: {over} px"] if over > 0 else []
+    assert wide == []
+
+
 @pytest.mark.parametrize("theme", THEMES)
 @pytest.mark.parametrize("screen", SCREENS, indirect=True)
 def test_both_pages_pass_the_audit(lab: Page, server: LiveServer, screen: str, theme: str) -> None:
@@ -130,7 +184,7 @@ def test_both_pages_pass_the_audit(lab: Page, server: LiveServer, screen: str, t
 
     def look(name: str) -> None:
         expect(lab.locator("html")).to_have_attribute("data-theme", theme)
-        found[name] = audit(lab)
+        found[name] = audit(lab) + lab.evaluate(SMALL_TARGETS)
         save_screenshot(lab, f"{name}-{theme}-{screen}")
 
     lab.goto("/gallery")

@@ -175,11 +175,11 @@ def test_every_target_is_large_enough(tab: Page, screen: str) -> None:
     for name, url in PAGES.items():
         if name != "login":
             tab.goto(url)
-            small += [f"{name}: {found}" for found in tab.evaluate(_SMALL_TARGETS)]
+            small += [f"{name}: {found}" for found in tab.evaluate(SMALL_TARGETS)]
     assert small == []
 
 
-_SMALL_TARGETS = """() => [...document.querySelectorAll("a, button, input, select, summary")].filter((element) => {
+SMALL_TARGETS = """() => [...document.querySelectorAll("a, button, input, select, summary")].filter((element) => {
   if (!element.checkVisibility({ visibilityProperty: true }) || element.closest(".sr-only, .skip") || element.matches(".sr-only, [type=hidden]")) return false;
   if (getComputedStyle(element).display === "inline") return false;
   const box = (element.closest("label, .hit") ?? element).getBoundingClientRect();

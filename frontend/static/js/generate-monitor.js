@@ -79,6 +79,8 @@
       write(frame.data);
     } else if (frame.type === "generation.changed") {
       changed(frame.data);
+    } else if (frame.type === "backend.changed") {
+      tell("hearth:backends");
     }
   }
 
