@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import sys
 
-from backend.app import create_app
 from backend.config import SettingsError
+from backend.kit.imports import loading
 
-try:
-    app = create_app()
-except SettingsError as error:
-    sys.exit(f"Hearth cannot start: {error.message} {error.hint}")
+with loading():
+    from backend.app import create_app
+
+    try:
+        app = create_app()
+    except SettingsError as error:
+        sys.exit(f"Hearth cannot start: {error.message} {error.hint}")

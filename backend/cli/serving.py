@@ -9,6 +9,7 @@ import sys
 
 from backend.config import Settings
 from backend.errors import HearthError
+from backend.kit.imports import loading
 
 _SHUTDOWN_S = 10
 _PING_S = 20.0
@@ -29,10 +30,11 @@ def serve(settings: Settings, *, as_json: bool) -> None:
         PortTaken: The address cannot be listened on.
         HearthError: The start was refused.
     """
-    import uvicorn
+    with loading():
+        import uvicorn
 
-    from backend.app import create_app
-    from backend.cli.status_line import SpeakingProtocol
+        from backend.app import create_app
+        from backend.cli.status_line import SpeakingProtocol
 
     listener = _listen(settings.host, settings.port)
     port = int(listener.getsockname()[1])

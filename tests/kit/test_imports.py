@@ -1,7 +1,8 @@
-"""A module can be kept out of the process for as long as a library is loaded that would load it."""
+"""A program loads without modules that nobody asked for, and without looking for garbage."""
 
 from __future__ import annotations
 
+import gc
 import importlib
 import sys
 from collections.abc import Iterator
@@ -9,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from backend.kit.imports import absent
+from backend.kit.imports import absent, loading
 
 
 @pytest.fixture
@@ -44,3 +45,26 @@ def test_an_error_brings_the_module_back_too(optional: str) -> None:
         raise ZeroDivisionError
 
     assert importlib.import_module(optional).here
+
+
+def test_nothing_is_collected_while_a_program_loads() -> None:
+    """Afterwards the collector works again and leaves alone what was there."""
+    try:
+        with loading():
+            assert not gc.isenabled()
+        assert gc.isenabled()
+        assert gc.get_freeze_count() > 0
+    finally:
+        gc.unfreeze()
+
+
+def test_who_has_switched_collection_off_keeps_it_off() -> None:
+    """It is not ours to switch on."""
+    gc.disable()
+    try:
+        with loading():
+            pass
+        assert not gc.isenabled()
+    finally:
+        gc.enable()
+        gc.unfreeze()
