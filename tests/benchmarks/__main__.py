@@ -7,7 +7,7 @@ import sys
 
 from tests.benchmarks.figures import Figure, save, show
 
-_ALL = ("startup", "api", "transfer", "progress", "memory")
+_ALL = ("startup", "api", "transfer", "progress", "memory", "generation")
 
 
 def main() -> int:
