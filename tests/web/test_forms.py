@@ -9,6 +9,7 @@ from typing import Any
 import httpx2
 import pytest
 
+from backend.downloads import partial_bytes
 from tests.secret_watch import secret
 from tests.web.conftest import HTMX
 from tests.web.markup import Page
@@ -85,10 +86,10 @@ async def test_cancelled_data_is_kept_until_it_is_deleted(browser: httpx2.AsyncC
     job_id = await _endless(browser, services)
     part = services.paths.folder("checkpoints") / "endless.safetensors.part"
 
-    async def begun() -> bool:
-        return (await services.downloads.get_progress(job_id)).bytes_done > 0
+    async def durable() -> bool:
+        return bool(await asyncio.to_thread(partial_bytes, part.with_suffix("")))
 
-    await _until(begun)
+    await _until(durable)
     await browser.post(f"/downloads/{job_id}/cancel")
     assert part.exists()
     await browser.post(f"/downloads/{job_id}/remove", data={"keep": "no"})

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 import httpx2
@@ -42,9 +43,14 @@ async def test_htmx_gets_title_main_part_and_navigation_alone(browser: httpx2.As
     assert not part.all("html")
     assert part.problems == []
     assert part.one("title").text == whole.one("title").text
-    assert part.by_id("main").text.split() == whole.by_id("main").text.split()
+    assert _words(part) == _words(whole)
     assert [e["hx-target"] for e in part.all("hx-partial")] == ["#sidebar", "#tabbar"]
     assert "HX-Request" in answer.headers["vary"]
+
+
+def _words(page: Page) -> list[str]:
+    """Return the words of the main part; numbers such as free space may change from one request to the next."""
+    return re.sub(r"\d+", "#", page.by_id("main").text).split()
 
 
 @pytest.mark.parametrize("url", PAGES)
