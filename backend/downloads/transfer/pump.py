@@ -131,6 +131,8 @@ class Pump:
         if now - self._watched_at >= _WATCH_EVERY_S:
             self._watched_at = now
             self._end_stalled(now)
+            for request in self._running:
+                request.hand_over_late(now)
 
     def _wait_s(self) -> float:
         wait_s = _IDLE_WAIT_S if not self._running else _WATCH_EVERY_S

@@ -24,6 +24,8 @@ _USER_AGENT = "Hearth/1.0 (+libcurl)"
 _CONNECT_TIMEOUT_S = 15
 _READ_BYTES = 512 << 10
 _ERROR_BYTES = 4 << 10
+_HOLD_S = 0.5  # a block that fills more slowly is handed over as it is: a power cut costs seconds, not blocks
+_HAND_OVER_BYTES = 4 << 10  # enough for a look at the head of the file
 _STOP = -1  # tells libcurl to end the request: fewer bytes taken than given
 
 
@@ -93,6 +95,7 @@ class Request:
         self.answer = Answer(url)
         self.ended: asyncio.Future[Answer] = self._loop.create_future()
         self.curl: Any = None
+        self._held = (-1, 0.0)  # the offset of the block at hand, and since when it is at hand
         self.seen_at = 0.0
         self.seen_mark: tuple[int, int, int] = (0, 0, 0)
 
@@ -137,6 +140,16 @@ class Request:
         """Tell whether a paused request may be woken."""
         intake, throttle = self._intake, self._throttle
         return intake is None or throttle is None or (intake.part.has_room() and throttle.allows(intake.bucket, 0))
+
+    def hand_over_late(self, now: float) -> None:
+        """Let a block be written that does not fill in time; called several times a second."""
+        block = self._block
+        offset = -1 if block is None else block.offset
+        if block is None or offset != self._held[0]:
+            self._held = (offset, now)
+        elif now - self._held[1] >= _HOLD_S and block.fill >= _HAND_OVER_BYTES and self._intake is not None:
+            self._block = None
+            self._intake.part.put(block)
 
     def finish(self, code: int, reason: str) -> None:
         """Hand over what is left of the body and wake whoever waits."""

@@ -115,3 +115,21 @@ def test_a_crash_between_the_name_and_the_tidying_leaves_a_good_file(tmp_path: P
     assert Child(model_host.put("/a", content), destination, content.sha256).finish() == "fetched 0"
     assert content.is_in(destination)
     assert [path.name for path in tmp_path.iterdir()] == [destination.name]
+
+
+def test_a_slow_line_loses_seconds_and_not_blocks(tmp_path: Path, model_host: ModelHost) -> None:
+    """At 200 kB/s a block takes five seconds to fill; what has arrived before the last two is durable all the same."""
+    content = Content.safetensors(4 * MIB, seed=5)
+    model_host.put("/slow.bin", content, Slow(200e3))
+    destination = tmp_path / "slow.safetensors"
+    child = Child(model_host.url("/slow.bin"), destination, content.sha256)
+    assert child.said == "begun"
+    deadline = time.monotonic() + 30
+    while not partial_bytes(destination):
+        assert time.monotonic() < deadline
+        time.sleep(0.02)
+    child.kill()
+
+    durable = partial_bytes(destination) or 0
+    assert 0 < durable < MIB, "the block was handed over before it was full"
+    assert is_honest(content, destination)
