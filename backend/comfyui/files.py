@@ -5,11 +5,12 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import json
-import os
+import threading
 from collections.abc import AsyncGenerator, AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import BinaryIO
 
 from backend.comfyui.errors import ComfyUIRefused, OutputNotFound, OutputTooLarge
 from backend.comfyui.outputs import OutputFile
@@ -76,7 +77,7 @@ class Files:
             yield OpenFile(mime, size_bytes, response.headers, response.aiter_bytes(_CHUNK_BYTES))
 
     async def save(self, file: OutputFile, destination: Path, *, limit_bytes: int) -> Saved:
-        """Write *file* to *destination*, which must not exist yet, in an existing folder, and make it durable.
+        """Write *file* to *destination*, which must not exist yet, in an existing folder; whoever names it makes it durable.
 
         Raises:
             OutputTooLarge: It is longer than *limit_bytes*.
@@ -85,13 +86,17 @@ class Files:
         """
         async with self.open(file) as opened:
             _check_size(file, opened.size_bytes or 0, limit_bytes)
-            sink = await asyncio.to_thread(_Sink, destination)
+            sink = _Sink(destination)
+            last = b""
             try:
+                # One chunk is held back: a file of one chunk, as most pictures are, costs one turn in a thread.
                 async for chunk in opened.chunks:
                     sink.size_bytes += len(chunk)
                     _check_size(file, sink.size_bytes, limit_bytes)
-                    await asyncio.to_thread(sink.append, chunk)
-                digest = await asyncio.to_thread(sink.finish)
+                    if last:
+                        await asyncio.to_thread(sink.append, last)
+                    last = chunk
+                digest = await asyncio.to_thread(sink.finish, last)
             except BaseException:
                 await asyncio.shield(asyncio.to_thread(sink.discard))
                 raise
@@ -147,27 +152,45 @@ class Files:
 
 
 class _Sink:
-    """A file that is being written, and the hash of what it holds so far; every method is blocking."""
+    """A file that is being written, made with its first bytes, and the hash of what it holds; methods are blocking.
+
+    The lock is for cancellation: the thread that writes goes on then, and must not make the file after it was discarded.
+    """
 
     def __init__(self, path: Path) -> None:
         self._path = path
-        self._handle = path.open("xb")
+        self._handle: BinaryIO | None = None
         self._digest = hashlib.sha256()
+        self._lock = threading.Lock()
+        self._is_discarded = False
         self.size_bytes = 0
 
     def append(self, chunk: bytes) -> None:
-        self._handle.write(chunk)
-        self._digest.update(chunk)
+        with self._lock:
+            self._write(chunk)
 
-    def finish(self) -> str:
-        self._handle.flush()
-        os.fsync(self._handle.fileno())
-        self._handle.close()
-        return self._digest.hexdigest()
+    def finish(self, chunk: bytes) -> str:
+        with self._lock:
+            handle = self._write(chunk)
+            if handle is not None:
+                handle.close()
+            return self._digest.hexdigest()
 
     def discard(self) -> None:
-        self._handle.close()
-        self._path.unlink(missing_ok=True)
+        with self._lock:
+            self._is_discarded = True
+            if self._handle is not None:
+                self._handle.close()
+                self._path.unlink(missing_ok=True)
+
+    def _write(self, chunk: bytes) -> BinaryIO | None:
+        if self._is_discarded:
+            return None
+        if self._handle is None:
+            self._handle = self._path.open("xb")
+        self._handle.write(chunk)
+        self._digest.update(chunk)
+        return self._handle
 
 
 def _check_size(file: OutputFile, size_bytes: int, limit_bytes: int) -> None:

@@ -132,9 +132,9 @@ class Book:
 
 def _save(connection: store.Connection, old: Job, new: Job) -> None:
     store.save_job(connection, new)
-    now = shown(new).as_dict()
-    if now != shown(old).as_dict():
-        store.add_event(connection, new.id, GENERATION_CHANGED, now)
+    now = shown(new)
+    if now != shown(old):
+        store.add_event(connection, new.id, GENERATION_CHANGED, now.as_dict())
     if new.ended and not old.ended and new.webhook_url is not None:
         store.add_webhook(connection, webhook_for(new))
 

@@ -16,6 +16,7 @@ _DECISIVE = frozenset({
     "steps", "width", "height", "batch_size", "length", "frames", "num_frames", "frame_count", "duration", "seconds",
     "ckpt_name", "unet_name", "upscale_model_name",
 })  # fmt: skip
+_SAVE_AFTER_S = 1.0  # the next job, which often comes at once, need not wait for this in the queue of writes
 _TRUST_RATIO = 0.15  # before this, progress says little about the time that is left
 
 
@@ -27,6 +28,7 @@ class Timings:
         self._known: dict[str, tuple[float, int]] = {}
         self._unsaved: set[str] = set()
         self._saving: asyncio.Task[None] | None = None
+        self._closing = asyncio.Event()
 
     async def load(self) -> None:
         """Read what earlier runs took."""
@@ -48,11 +50,15 @@ class Timings:
 
     async def close(self) -> None:
         """Store what is not stored yet."""
+        self._closing.set()
         if self._saving is not None:
             await asyncio.wait([self._saving])
 
     async def _save(self) -> None:
         while self._unsaved:
+            with suppress(TimeoutError):
+                async with asyncio.timeout(_SAVE_AFTER_S):
+                    await self._closing.wait()
             rows = {shape: self._known[shape] for shape in self._unsaved}
             self._unsaved.clear()
             with suppress(store.StoreFailed):

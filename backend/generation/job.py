@@ -7,10 +7,10 @@ one and stores it before anything follows from it.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import dataclass, field, fields, replace
 from datetime import datetime
 from enum import StrEnum
-from typing import Annotated, Any, TypeAlias, cast
+from typing import Annotated, Any, TypeAlias
 
 from pydantic import Field
 
@@ -271,13 +271,29 @@ class GenerationJob:
     error: Shown | None
 
     def as_dict(self) -> dict[str, JSON]:
-        """Return plain JSON values."""
-        return cast("dict[str, JSON]", asdict(self))
+        """Return plain JSON values; what the inputs hold is shared, not copied."""
+        return {
+            **{each.name: getattr(self, each.name) for each in fields(self)},
+            "step": _plain(self.step),
+            "node": _plain(self.node),
+            "results": [_plain(result) for result in self.results],
+        }
 
     def numbers(self) -> dict[str, JSON]:
         """Return only what changes while it waits or runs."""
-        whole = self.as_dict()
-        return {name: whole[name] for name in ("id", "state", "position", "progress_ratio", "step", "node", "eta_s")}
+        return {
+            "id": self.id,
+            "state": self.state,
+            "position": self.position,
+            "progress_ratio": self.progress_ratio,
+            "step": _plain(self.step),
+            "node": _plain(self.node),
+            "eta_s": self.eta_s,
+        }
+
+
+def _plain(shape: Step | NodeShown | ResultShown | None) -> dict[str, JSON] | None:
+    return None if shape is None else {each.name: getattr(shape, each.name) for each in fields(shape)}
 
 
 def shown(job: Job, *, position: int | None = None, live: Live | None = None) -> GenerationJob:

@@ -50,7 +50,8 @@ class Making:
     node_s: Mapping[str, float] = field(default_factory=dict[str, float])
 
 
-Fetch: TypeAlias = Callable[[Output, Path], Awaitable[None]]
+# Writes the bytes of an output to a path, and returns their SHA-256 where it knows it.
+Fetch: TypeAlias = Callable[[Output, Path], Awaitable[str | None]]
 
 
 class ResultStore(Protocol):

@@ -289,9 +289,9 @@ class Runner:
         now = await self._read(job.id)
         return now, now.takes[take.place]
 
-    async def _fetch(self, output: Output, path: Path) -> None:
+    async def _fetch(self, output: Output, path: Path) -> str:
         assert output.file is not None
-        await self._backend.client.files.save(output.file, path, limit_bytes=_MAX_RESULT_BYTES)
+        return (await self._backend.client.files.save(output.file, path, limit_bytes=_MAX_RESULT_BYTES)).sha256
 
     async def _fail(self, job: Job, error: HearthError) -> _Next:
         await self._record(job.id, FAILED, problem=Problem.of(error))

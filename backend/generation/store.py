@@ -169,24 +169,24 @@ def reason(error: StoreFailed) -> str:
 
 def add_job(connection: Connection, job: Job, *, idempotency_key: str | None, fingerprint: str) -> None:
     """Keep a new job."""
-    connection.execute(
-        jobs.insert().values(**_facts(job), **_request(job), idempotency_key=idempotency_key, fingerprint=fingerprint)
-    )
+    keys = {"idempotency_key": idempotency_key, "fingerprint": fingerprint}
+    connection.execute(jobs.insert(), {**_facts(job), **_request(job), **keys})
     connection.execute(takes.insert(), [{"graph": dict(take.graph), **_take(job.id, take)} for take in job.takes])
 
 
 def save_job(connection: Connection, job: Job) -> None:
     """Keep what may have changed of *job*: its state, its takes, and results that are not there yet."""
-    connection.execute(jobs.update().where(jobs.c.id == job.id).values(**_facts(job)))
+    # Values travel beside the statements: as parts of them, each would be made into an expression first.
+    connection.execute(jobs.update().where(jobs.c.id == job.id), _facts(job))
     for take in job.takes:
         values = _take(job.id, take)
         here = (takes.c.job_id == job.id) & (takes.c.place == take.place)
-        connection.execute(takes.update().where(here).values(**values))
+        connection.execute(takes.update().where(here), values)
     now = utc_now().isoformat()
     for place, result in enumerate(job.results):
         values = {name: getattr(result, name) for name in _RESULT_FIELDS}
         row = {**values, "job_id": job.id, "place": place, "created_at": now}
-        connection.execute(insert(results).values(row).on_conflict_do_nothing(index_elements=["job_id", "key"]))
+        connection.execute(insert(results).on_conflict_do_nothing(index_elements=["job_id", "key"]), row)
 
 
 def named(result: StoredResult) -> StoredResult:
@@ -249,7 +249,7 @@ def page(
 def add_event(connection: Connection, job_id: str, kind: str, data: Mapping[str, errors.JSON]) -> int:
     """Keep something that happened to a job; return its number, which only grows."""
     values = {"job_id": job_id, "type": kind, "at": utc_now().isoformat(), "data": dict(data)}
-    inserted = connection.execute(events.insert().values(values)).inserted_primary_key
+    inserted = connection.execute(events.insert(), values).inserted_primary_key
     return 0 if inserted is None else int(inserted[0])
 
 

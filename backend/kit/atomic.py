@@ -11,11 +11,12 @@ import tempfile
 from pathlib import Path
 
 
-def write_atomic(path: Path, data: bytes | str, mode: int = 0o644) -> None:
+def write_atomic(path: Path, data: bytes | str, mode: int = 0o644, *, sync_directory: bool = True) -> None:
     """Replace *path* with *data*, durably; blocking, so call it off the event loop.
 
     Args:
         mode: Permission bits of the file from the first moment on, so that a secret is never readable by others.
+        sync_directory: Without it the caller makes the new name durable, once for all that it writes into the directory.
     Raises:
         OSError: The directory is missing, read-only or full; *path* is unchanged and no temporary file stays.
     """
@@ -31,7 +32,8 @@ def write_atomic(path: Path, data: bytes | str, mode: int = 0o644) -> None:
     except BaseException:
         Path(name).unlink(missing_ok=True)
         raise
-    fsync_directory(path.parent)
+    if sync_directory:
+        fsync_directory(path.parent)
 
 
 def fsync_directory(path: Path) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
+import random
 from collections.abc import AsyncIterator
 from pathlib import Path
 
@@ -146,6 +147,20 @@ async def test_a_result_is_fetched_whole(comfyui: SimulatedComfyUI, client: Comf
     assert not (tmp_path / "small.png").exists()
     with pytest.raises(FileExistsError):
         await client.files.save(file, tmp_path / "result.png", limit_bytes=1_000_000)
+
+
+@pytest.mark.parametrize("size", [0, 1, 262_144, 262_145, 3_000_000])
+async def test_a_file_of_any_size_is_fetched_whole(
+    size: int, comfyui: SimulatedComfyUI, client: ComfyUIClient, tmp_path: Path
+) -> None:
+    """Empty, of one piece, or of many."""
+    content = random.Random(size).randbytes(size)
+    (comfyui.base / "output").mkdir(exist_ok=True)
+    (comfyui.base / "output" / "any.bin").write_bytes(content)
+    saved = await client.files.save(OutputFile("any.bin"), tmp_path / "any.bin", limit_bytes=size)
+
+    assert (tmp_path / "any.bin").read_bytes() == content
+    assert (saved.size_bytes, saved.sha256) == (size, hashlib.sha256(content).hexdigest())
 
 
 @pytest.mark.parametrize(

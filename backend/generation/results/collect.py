@@ -86,8 +86,9 @@ class Collector:
         try:
             batch = await asyncio.to_thread(self._prepare, job, making)
             items: list[Item] = []
-            for place, output in enumerate(chosen(outputs), len(job.results) + 1):
-                items.append(await self._keep(batch, output, place, fetch))
+            wanted = chosen(outputs)
+            for place, output in enumerate(wanted, len(job.results) + 1):
+                items.append(await self._keep(batch, output, place, fetch, is_last=output is wanted[-1]))
             await self._database.write(lambda connection: store.replace_take(connection, job.id, making.place, items))
         except OSError as error:
             raise ResultNotStored(f"A result of the job {job.id} cannot be written: {error.strerror}.") from error
@@ -101,25 +102,28 @@ class Collector:
         month = datetime.fromisoformat(job.created_at).astimezone(UTC).strftime("%Y-%m")
         folder = self._outputs / month / job.id
         folder.mkdir(parents=True, exist_ok=True)
+        for partial in folder.glob(".*.part"):
+            partial.unlink()  # of an attempt that was killed
         models = tuple(
             (name, None if category is None else self._hash_of(category, name))
             for category, name in models_of(making.graph)
         )
         return _Batch(job, making, folder, models, prompt_of(making.graph, job.inputs))
 
-    async def _keep(self, batch: _Batch, output: Output, place: int, fetch: Fetch) -> Item:
+    async def _keep(self, batch: _Batch, output: Output, place: int, fetch: Fetch, *, is_last: bool) -> Item:
         partial = batch.folder / f".{place:02}.part"
+        sha256: str | None = None
         try:
-            await asyncio.to_thread(partial.unlink, missing_ok=True)
             if output.file is not None:
-                await fetch(output, partial)
+                sha256 = await fetch(output, partial)
             else:
                 content = output.data if output.data is not None else writable(output.text or "").encode()
                 await asyncio.to_thread(partial.write_bytes, content)
-            return await asyncio.to_thread(_settle, batch, output, place, partial)
-        finally:
+            return await asyncio.to_thread(_settle, batch, output, place, partial, sha256, is_last=is_last)
+        except BaseException:
             # Shielded: also a cancelled collection leaves no partial file.
             await asyncio.shield(asyncio.to_thread(partial.unlink, missing_ok=True))
+            raise
 
     def _stored(self, item: Item) -> StoredResult:
         kept = (
@@ -149,10 +153,10 @@ def chosen(outputs: Sequence[Output]) -> list[Output]:
     return lasting if any(output.text is None for output in lasting) else made
 
 
-def _settle(batch: _Batch, output: Output, place: int, partial: Path) -> Item:
-    """Give a whole file its name, then write its sidecar; blocking."""
+def _settle(batch: _Batch, output: Output, place: int, partial: Path, sha256: str | None, *, is_last: bool) -> Item:
+    """Give a whole file its name, then write its sidecar; with the last one all names are made durable; blocking."""
     told = output.file.filename if output.file is not None else ""
-    found = _look(partial, told, is_text=output.text is not None)
+    found = _look(partial, told, sha256, is_text=output.text is not None)
     file_path = batch.folder / f"{place:02}.{found.media.extension}"
     beside = sidecar.place_of(file_path)
     # An earlier attempt may have made something of another kind, or died while it wrote the sidecar.
@@ -161,15 +165,15 @@ def _settle(batch: _Batch, output: Output, place: int, partial: Path) -> Item:
             stale.unlink()
     partial.replace(file_path)
     item = _item(batch, output, place, found)
-    sidecar.write(beside, _sidecar(batch, output, item))
+    sidecar.write(beside, _sidecar(batch, output, item), sync_directory=is_last)
     return item
 
 
-def _look(path: Path, told: str, *, is_text: bool) -> _Found:
-    """Find out what a whole file is, and make it durable."""
+def _look(path: Path, told: str, sha256: str | None, *, is_text: bool) -> _Found:
+    """Find out what a whole file is, and make it durable; it is read once more only if nobody hashed it on its way."""
     media = Media("text/plain", Kind.TEXT, "txt") if is_text else sniff(path, told)
     with path.open("rb") as file:
-        sha256 = hashlib.file_digest(file, "sha256").hexdigest()
+        sha256 = sha256 or hashlib.file_digest(file, "sha256").hexdigest()
         os.fsync(file.fileno())
     measured = measure_media(path, media.mime)
     size = pictures.size_of(path, media.mime) if pictures.can_open(media.mime) else None

@@ -56,9 +56,11 @@ def place_of(file: Path) -> Path:
     return file.with_suffix(SUFFIX) if file.suffix != SUFFIX else file.with_name(f"{file.name}{SUFFIX}")
 
 
-def write(path: Path, sidecar: Sidecar) -> None:
+def write(path: Path, sidecar: Sidecar, *, sync_directory: bool = True) -> None:
     """Keep *sidecar*, durably; blocking.
 
+    Args:
+        sync_directory: Without it the caller makes the name durable.
     Raises:
         OSError: It cannot be written.
     """
@@ -90,7 +92,11 @@ def write(path: Path, sidecar: Sidecar) -> None:
         **sidecar.making(),
     }
     # Half a surrogate pair, which JSON can carry and UTF-8 cannot, becomes an escape that JSON reads back.
-    write_atomic(path, json.dumps(document, ensure_ascii=False, indent=1).encode("utf-8", "backslashreplace"))
+    lines = ",\n".join(
+        f" {json.dumps(name)}: {json.dumps(value, ensure_ascii=False)}" for name, value in document.items()
+    )
+    content = f"{{\n{lines}\n}}\n".encode("utf-8", "backslashreplace")
+    write_atomic(path, content, sync_directory=sync_directory)
 
 
 def read(path: Path, file: Path | None = None) -> Sidecar | None:

@@ -96,11 +96,11 @@ def reason(error: StoreFailed) -> str:
 
 def save(connection: Connection, items: Iterable[Item]) -> None:
     """Keep *items*; of those that are there already, what people said about them stays."""
+    statement = insert(gallery_items)
+    changes = {column.name: column for column in statement.excluded if column.name not in _PEOPLE_SAY}
+    statement = statement.on_conflict_do_update(index_elements=[_c.id], set_=changes)
     for item in items:
-        values = _values(item)
-        statement = insert(gallery_items).values(values)
-        changes = {name: value for name, value in values.items() if name not in _PEOPLE_SAY}
-        connection.execute(statement.on_conflict_do_update(index_elements=[_c.id], set_=changes))
+        connection.execute(statement, _values(item))
         connection.execute(delete(gallery_models).where(gallery_models.c.item_id == item.id))
         if item.models:
             connection.execute(
