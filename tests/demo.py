@@ -2,7 +2,8 @@
 
 Everything on the pages is real except for the weights: real transfers over loopback, real files below ``workspace/demo``,
 real checksums. The files hold noise, which is why every page says that this is a demo. One preset needs a token, one meets
-a host that answers with a web page, one is slow, so that the unhappy ways can be tried too.
+a host that answers with a web page, one is slow, so that the unhappy ways can be tried too. The simulated ComfyUI runs
+workflows and makes pictures of noise.
 """
 
 from __future__ import annotations
@@ -16,11 +17,12 @@ from typing import Any
 
 from backend.cli.serving import serve
 from backend.config import load_settings
-from tests.fakes.comfyui import SimulatedComfyUI
+from tests.fakes.comfyui import SimulatedComfyUI, Traps
 from tests.fakes.hub import HuggingFaceHub
 from tests.fakes.model_host import Content, Fault, HtmlPage, Slow
 
 _MB = 1_000_000
+_STEP_S = 0.2  # of a simulated sampler: slow enough to be watched
 _ACCOUNT = "ada"
 _ROOT = Path(__file__).parent.parent
 
@@ -28,7 +30,7 @@ _ROOT = Path(__file__).parent.parent
 def main() -> None:
     """Serve until Ctrl-C; HOST, PORT, WORKSPACE and ACCESS_PASSWORD steer it as they do for ``make run``."""
     workspace = Path(os.environ.get("WORKSPACE") or _ROOT / "workspace" / "demo")
-    with HuggingFaceHub() as hub, SimulatedComfyUI(workspace / "ComfyUI") as comfyui:
+    with HuggingFaceHub() as hub, SimulatedComfyUI(workspace / "ComfyUI", traps=Traps(step_s=_STEP_S)) as comfyui:
         token = hub.account(_ACCOUNT)
         catalogue = workspace / "config" / "demo-presets"
         _write_presets(hub, catalogue)
@@ -37,6 +39,7 @@ def main() -> None:
             workspace=workspace,
             hf_endpoint=hub.endpoint,
             preset_catalog_dir=catalogue,
+            comfyui_url=(comfyui.url,),
             demo=True,
             access_password=os.environ.get("ACCESS_PASSWORD") or secrets.token_urlsafe(9),
         )
