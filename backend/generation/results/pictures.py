@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import io
 import struct
+import warnings
 from collections.abc import Generator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -17,6 +18,9 @@ from pathlib import Path
 from PIL import Image, ImageOps
 
 from backend.generation.results.errors import PictureRefused
+
+# Pillow complains about a damaged file on standard error too; whoever asked for the picture is told anyway.
+warnings.filterwarnings("ignore", category=UserWarning, module=r"PIL\.")
 
 MAX_PIXELS = 100_000_000  # 400 MB unpacked as RGBA; two threads work at once
 THUMBNAIL_PIXELS = 512
