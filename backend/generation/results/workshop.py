@@ -113,7 +113,7 @@ class Workshop:
                 frame = await poster(source, self._ffmpeg)
             await self._in_thread(lambda: _keep_frame(kept, frame))
         else:
-            await self._in_thread(lambda: _present(source, lambda: _keep(kept, pictures.thumbnail(source, item.mime))))
+            await self._in_thread(lambda: _present(source, lambda: _keep_small(kept, source, item.mime)))
 
     async def _within_limits(self, make: Callable[[], Awaitable[T]]) -> T:
         if self._waiting >= _MAX_WAITING:
@@ -133,6 +133,12 @@ class Workshop:
         task = self._making.pop(kept)
         if not task.cancelled():
             task.exception()  # whoever waited has it; nobody else must be told
+
+
+def _keep_small(kept: Path, source: Path, mime: str) -> None:
+    # Whoever looked before the first one was kept, and asked after it, comes here too.
+    if not kept.is_file():
+        _keep(kept, pictures.thumbnail(source, mime))
 
 
 def _present(source: Path, make: Callable[[], T]) -> T:
