@@ -190,8 +190,8 @@ class Request:
             if end < BLOCK_BYTES and piece.position + size <= piece.stop:  # type: ignore[union-attr] -- direct: it has one
                 block.view[fill:end] = data
                 block.fill = end
-                piece.position += size  # type: ignore[union-attr]
-                self._intake.meter.bytes_done += size  # type: ignore[union-attr]
+                piece.position += size  # type: ignore[union-attr] -- as above
+                self._intake.meter.bytes_done += size  # type: ignore[union-attr] -- as above
                 return None
         return self._take_carefully(data, size)
 
