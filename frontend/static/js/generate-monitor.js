@@ -14,6 +14,7 @@
   let failures = 0;
   let retryTimer = 0;
   let preview = null;
+  let isOwed = false;
   const numbers = new Map();
 
   const stage = () => document.getElementById("generate-stage");
@@ -118,9 +119,22 @@
     if (!stage()) return hangUp();
     connect();
     showPreview();
-    // What was put on the page may be older than what the socket has told, and the other way round.
-    if (socket?.readyState === WebSocket.OPEN) for (const job of numbers.values()) write(job);
   });
+
+  // ---- the stage asks again
+
+  /*
+   * The stage asks for nothing while another of its answers is under way (hx-sync): one that had waited would carry the
+   * address of the job before. So what was told meanwhile is owed, and told again once the line is free, which is after
+   * this event. What was put on the page may also be older than what the socket has told, and the other way round.
+   */
+  document.addEventListener("htmx:finally:request", () => setTimeout(() => {
+    if (!stage()) return;
+    if (socket?.readyState === WebSocket.OPEN) for (const job of numbers.values()) write(job);
+    if (isOwed) tell("hearth:generations");
+  }));
+  document.addEventListener("hearth:generations", () => { isOwed = true; }, true); // before the stage hears it
+  document.addEventListener("htmx:before:request", (event) => { if (event.target === stage()) isOwed = false; });
 
   document.addEventListener("keydown", (event) => {
     if (event.key !== "Enter" || !(event.ctrlKey || event.metaKey)) return;
