@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import math
+import re
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
@@ -38,6 +39,7 @@ from backend.kit.clock import monotonic_s
 
 logger = logging.getLogger(__name__)
 
+_WORKER_DEATH = re.compile(r"Exception in thread [^\n]*\(prompt_worker\)")
 _ABOUT_NOBODY = (Connected, Disconnected, FeatureFlags, Logs, Status, Unknown)
 
 
@@ -52,7 +54,8 @@ class FollowPace:
         farewell_s: Between "success" and "over", which follows when history is written.
         settle_s: Pauses between looks at the history of an execution that is said to be over.
         idle_s: Prompts wait and nothing runs: the server's worker is dead.
-        silence_s: It runs and gives no sign, though it could be heard: the same, or a node that never returns.
+        worry_s: It runs and gives no sign, though it could be heard: the server's log is asked whether its worker died.
+        silence_s: The same, and the log says nothing: a worker that died silently, or a node that never returns.
         deaf_s: The same where it could not be heard.
         unreachable_s: Without an answer to any question.
     """
@@ -65,6 +68,7 @@ class FollowPace:
     farewell_s: float = 0.02
     settle_s: tuple[float, ...] = (0.0, 0.005, 0.01, 0.02, 0.05, 0.1, 0.25, 0.5)
     idle_s: float = 30.0
+    worry_s: float = 15.0
     silence_s: float = 900.0
     deaf_s: float = 3600.0
     unreachable_s: float = 120.0
@@ -230,7 +234,7 @@ class Follower:
             if watch.is_stopping and position == 0:
                 # A server that had just begun forgets an interrupt that came a moment too early.
                 await self._client.interrupt(watch.prompt_id)
-            self._check_life(watch, position, is_idle=is_idle)
+            await self._check_life(watch, position, is_idle=is_idle)
 
     def _is_idle(self, queue: Queue) -> bool:
         """Tell whether prompts have waited for long while nothing ran."""
@@ -241,14 +245,27 @@ class Follower:
             self._idle_since_s = monotonic_s()
         return monotonic_s() - self._idle_since_s >= self._pace.idle_s
 
-    def _check_life(self, watch: Watch, position: int, *, is_idle: bool) -> None:
+    async def _check_life(self, watch: Watch, position: int, *, is_idle: bool) -> None:
         if position > 0:
             if is_idle:
                 watch.give_up(ComfyUIStuck("ComfyUI has prompts in its queue and does not run them."))
             return
+        silent_s = monotonic_s() - watch.last_sign_s
         limit_s = self._pace.silence_s if watch.is_audible else self._pace.deaf_s
-        if monotonic_s() - watch.last_sign_s >= limit_s:
+        if silent_s >= limit_s:
             watch.give_up(ComfyUIStuck(f"ComfyUI has given no sign of this execution for {limit_s:.0f} seconds."))
+        elif silent_s >= self._pace.worry_s and await self._has_worker_died():
+            watch.give_up(ComfyUIStuck("The part of ComfyUI that executes has died, as its log says."))
+
+    async def _has_worker_died(self) -> bool:
+        """Tell whether the log of this life of the server holds the death of its worker, which nothing revives.
+
+        Python writes it for every exception that leaves a thread except SystemExit (``threading.excepthook``).
+        """
+        with suppress(ComfyUIError):  # a server that keeps its log to itself
+            logs = await self._client.logs()
+            return _WORKER_DEATH.search("".join(line for _, line in logs.entries)) is not None
+        return False
 
     def _unanswered(self, error: ComfyUIError) -> None:
         now_s = monotonic_s()

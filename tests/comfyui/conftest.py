@@ -19,6 +19,7 @@ FAST = FollowPace(
     stopping_s=0.05,
     first_look_s=0.05,
     idle_s=1.0,
+    worry_s=0.5,
     silence_s=3.0,
     deaf_s=20.0,
     unreachable_s=4.0,

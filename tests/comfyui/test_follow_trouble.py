@@ -151,6 +151,19 @@ async def test_a_worker_that_died_in_a_node_is_found(desk: Desk) -> None:
             await watch.outcome()
 
 
+async def test_a_worker_whose_death_is_in_the_log_is_found_at_once(desk: Desk) -> None:
+    """The prompt stays "running", and nobody waits until the silence has lasted too long."""
+    graph = slow(9, steps=1000, seconds=60)
+    with desk.follower.watch(new_prompt_id(), graph) as watch:
+        await watch.submit(graph)
+        async for progress in watch:
+            if isinstance(progress, Step):
+                desk.comfyui.kill_worker()
+                break
+        with pytest.raises(ComfyUIStuck, match="as its log says"):
+            await watch.outcome()
+
+
 async def test_a_server_that_is_gone_for_long_is_reported(desk: Desk) -> None:
     """Nobody knows what became of the execution, so the walk raises; a later watch can still find out."""
     desk.comfyui.hold()

@@ -90,7 +90,7 @@ class AboutRoutes:
         return JSONResponse([])
 
     async def logs(self, _: Request) -> Response:
-        entries = [{"t": "2026-11-20T12:29:15.883859", "m": "Starting server\n"}]
+        entries = [{"t": "2026-11-20T12:29:15.883859", "m": line} for line in self._site.sockets.lines[-300:]]
         return JSONResponse({"entries": entries, "size": {"cols": 80, "rows": 24}})
 
     async def subscribe(self, request: Request) -> Response:

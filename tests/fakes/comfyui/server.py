@@ -95,6 +95,7 @@ class SimulatedComfyUI:
         """End the part that executes, as an exception in its thread does; HTTP lives on."""
         assert self.site.working is not None
         self._call(self.site.working.cancel)
+        self._call(lambda: self.site.sockets.log("Exception in thread Thread-2 (prompt_worker):\n"))
 
     @property
     def prompts(self) -> list[dict[str, Any]]:

@@ -24,6 +24,7 @@ class Sockets:
         self._outgoing: asyncio.Queue[tuple[str | bytes, str | None]] = asyncio.Queue()
         self.running: tuple[str, str] | None = None  # (client id, node) that executes
         self.log_readers: set[str] = set()
+        self.lines = ["Starting server\n"]
         self.remaining = 0
 
     @property
@@ -53,6 +54,7 @@ class Sockets:
         self.send("status", {"status": {"exec_info": {"queue_remaining": self.remaining}}}, None)
 
     def log(self, line: str) -> None:
+        self.lines.append(line)
         for sid in self.log_readers & set(self._table):
             self.send("logs", {"entries": [{"t": "2026-11-20T12:00:00.000000", "m": line}], "size": None}, sid)
 
