@@ -22,13 +22,15 @@ from backend.generation.results.errors import (
     ResultNotFound,
     ResultNotStored,
 )
+from backend.generation.results.formats import Format
 from backend.generation.results.gallery import Gallery, GalleryPage, ResultFile
 from backend.generation.results.item import MAX_RATING, Item, ItemDetail, ItemShown, Kind
-from backend.generation.results.pictures import Format
 from backend.generation.results.posters import find_ffmpeg
 from backend.generation.results.query import DEFAULT_LIMIT, MAX_LIMIT, GalleryQuery, kinds_of, moment, words_of
 from backend.generation.results.rebuild import Rebuilt
+from backend.generation.results.remote import RemoteCopy, RemoteState
 from backend.generation.results.retention import RetentionPlan
+from backend.generation.results.upload import Remote, Uploader, UploadPace, UploadReport
 from backend.generation.results.workshop import Workshop
 
 
@@ -40,9 +42,19 @@ class Results:
     gallery: Gallery
     disposal: Disposal
     workshop: Workshop
+    uploader: Uploader | None = None
 
     @classmethod
-    async def open(cls, outputs: Path, database: Database, *, hash_of: HashOf, keep_days: int = 0) -> Results:
+    async def open(
+        cls,
+        outputs: Path,
+        database: Database,
+        *,
+        hash_of: HashOf,
+        keep_days: int = 0,
+        remote: Remote | None = None,
+        upload_pace: UploadPace | None = None,
+    ) -> Results:
         """Open the folder of outputs; finish what a crash left half-way.
 
         Args:
@@ -50,18 +62,28 @@ class Results:
             hash_of: SHA-256 of a model file by its category and the name that graphs have for it, None when it is not
                 known; blocking.
             keep_days: Results that are older go to the trash, unless they are favourites; 0 keeps everything.
+            remote: Where the results of jobs are copied when they have ended.
         Raises:
             OSError: The folder cannot be made.
         """
         workshop = Workshop(outputs, ffmpeg=await asyncio.to_thread(find_ffmpeg))
         disposal = Disposal(outputs, database, workshop, keep_days=keep_days)
         await disposal.start()
+        uploader = None if remote is None else Uploader(outputs, database, remote, upload_pace)
+        if uploader is not None:
+            uploader.start()
         return cls(
-            Collector(outputs, database, workshop, hash_of), Gallery(outputs, database, workshop), disposal, workshop
+            Collector(outputs, database, workshop, hash_of),
+            Gallery(outputs, database, workshop),
+            disposal,
+            workshop,
+            uploader,
         )
 
     async def close(self) -> None:
-        """Stop tidying and making pictures."""
+        """Stop uploading, tidying and making pictures."""
+        if self.uploader is not None:
+            await self.uploader.close()
         await self.disposal.close()
         await self.workshop.close()
 
@@ -88,6 +110,9 @@ __all__ = [
     "PictureRefused",
     "PicturesBusy",
     "Rebuilt",
+    "Remote",
+    "RemoteCopy",
+    "RemoteState",
     "RemovalNotFound",
     "Removed",
     "ResultError",
@@ -99,6 +124,9 @@ __all__ = [
     "Results",
     "RetentionPlan",
     "Returned",
+    "UploadPace",
+    "UploadReport",
+    "Uploader",
     "Workshop",
     "find_ffmpeg",
     "kinds_of",

@@ -19,8 +19,9 @@ from backend.database import Database
 from backend.errors import JSON
 from backend.generation.job import GenerationJob, StoredResult
 from backend.generation.ports import Fetch, Making, Output
-from backend.generation.results import pictures, sidecar, store
+from backend.generation.results import sidecar, store
 from backend.generation.results.errors import ResultNotStored
+from backend.generation.results.formats import can_open
 from backend.generation.results.item import Item, Kind, result_id, stamp
 from backend.generation.results.measure import Measured, measure_media
 from backend.generation.results.media import Media, sniff
@@ -176,9 +177,11 @@ def _look(path: Path, told: str, sha256: str | None, *, is_text: bool) -> _Found
         sha256 = sha256 or hashlib.file_digest(file, "sha256").hexdigest()
         os.fsync(file.fileno())
     measured = measure_media(path, media.mime)
-    size = pictures.size_of(path, media.mime) if pictures.can_open(media.mime) else None
-    if size is not None:
-        measured = Measured(size.width, size.height, measured.duration_s)
+    if can_open(media.mime):
+        from backend.generation.results.pictures import size_of
+
+        size = size_of(path, media.mime)
+        measured = measured if size is None else Measured(size.width, size.height, measured.duration_s)
     text = sidecar.text_of(path) if media.kind is Kind.TEXT else None
     return _Found(media, measured, text, path.stat().st_size, sha256, told)
 

@@ -17,8 +17,8 @@ from backend.generation.results import sidecar, store, trash
 from backend.generation.results.archive import stream_zip
 from backend.generation.results.disposal import find_all, sees
 from backend.generation.results.errors import ResultGone
+from backend.generation.results.formats import Format
 from backend.generation.results.item import Item, ItemDetail, ItemShown, shown
-from backend.generation.results.pictures import Format
 from backend.generation.results.query import Cursor, GalleryQuery
 from backend.generation.results.workshop import Workshop
 from backend.logs import get_logger

@@ -1,7 +1,8 @@
 """Open pictures without being blown up by them, make small ones, and write them in other formats.
 
-Every function here is blocking and meant for the threads of :mod:`backend.generation.results.workshop`. A picture's size
-is read from its header and judged before a single pixel is unpacked.
+Every function here is blocking and meant for the threads of :mod:`backend.generation.results.workshop`, as is the import:
+whoever never looks at a picture never loads Pillow. A picture's size is read from its header and judged before a single
+pixel is unpacked.
 """
 
 from __future__ import annotations
@@ -11,50 +12,25 @@ import warnings
 from collections.abc import Generator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from enum import StrEnum
 from pathlib import Path
 
 from PIL import Image, ImageOps
 
 from backend.generation.results.errors import PictureRefused
+from backend.generation.results.formats import DECODERS, THUMBNAIL_PIXELS, Format
 
 # Pillow complains about a damaged file on standard error too; whoever asked for the picture is told anyway.
 warnings.filterwarnings("ignore", category=UserWarning, module=r"PIL\.")
 
 MAX_PIXELS = 100_000_000  # 400 MB unpacked as RGBA; two threads work at once
-THUMBNAIL_PIXELS = 512
 _THUMBNAIL_QUALITY = 80
 _MAX_SIDE = {"webp": 16_383, "jpeg": 65_535}  # what the formats can say
 
-# Only the decoders that are needed: each one is a parser of foreign bytes.
-_DECODERS = {
-    "image/png": "PNG",
-    "image/jpeg": "JPEG",
-    "image/webp": "WEBP",
-    "image/gif": "GIF",
-    "image/avif": "AVIF",
-    "image/bmp": "BMP",
-    "image/tiff": "TIFF",
-}
 # Pillow's decoders parse foreign bytes, and raise whatever their arithmetic runs into: RuntimeError, SyntaxError, …
 _DAMAGED = (Exception,)
 
 # Pillow would warn at one limit and raise at twice that; here there is one limit, and it is asked before unpacking.
 Image.MAX_IMAGE_PIXELS = None
-
-
-class Format(StrEnum):
-    """What pictures can be converted to."""
-
-    JPEG = "jpeg"
-    WEBP = "webp"
-    AVIF = "avif"
-    PNG = "png"
-
-    @property
-    def mime(self) -> str:
-        """The MIME type."""
-        return f"image/{self.value}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,11 +39,6 @@ class Size:
 
     width: int
     height: int
-
-
-def can_open(mime: str) -> bool:
-    """Tell whether pictures of this type can be opened here."""
-    return mime in _DECODERS
 
 
 def size_of(path: Path, mime: str) -> Size | None:
@@ -82,7 +53,7 @@ def size_of(path: Path, mime: str) -> Size | None:
         # Read here: Pillow's decoder reserves memory for the canvas when it opens the file.
         return Size(int.from_bytes(head[24:27], "little") + 1, int.from_bytes(head[27:30], "little") + 1)
     try:
-        with Image.open(path, formats=(_DECODERS[mime],)) as image:
+        with Image.open(path, formats=(DECODERS[mime],)) as image:
             width, height = image.size
             turned = image.getexif().get(0x0112, 1) in (5, 6, 7, 8) if mime == "image/jpeg" else False
     except _DAMAGED:
@@ -136,7 +107,7 @@ def _opened(path: Path, mime: str) -> Generator[Image.Image]:
             details={"width": size.width, "height": size.height, "max_pixels": MAX_PIXELS},
         )
     try:
-        with Image.open(path, formats=(_DECODERS[mime],)) as image:
+        with Image.open(path, formats=(DECODERS[mime],)) as image:
             yield image
     except PictureRefused:
         raise

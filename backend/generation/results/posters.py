@@ -8,7 +8,7 @@ from asyncio.subprocess import DEVNULL, PIPE
 from pathlib import Path
 
 from backend.generation.results.errors import NoThumbnail, PictureRefused
-from backend.generation.results.pictures import THUMBNAIL_PIXELS
+from backend.generation.results.formats import THUMBNAIL_PIXELS
 
 _TIMEOUT_S = 20
 _MAX_BYTES = 8 << 20  # a PNG of 512 x 512 pixels has at most 1 MiB

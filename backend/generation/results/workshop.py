@@ -12,10 +12,9 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import TypeVar
 
-from backend.generation.results import pictures
 from backend.generation.results.errors import FormatNotOffered, NoThumbnail, PicturesBusy, ResultGone
+from backend.generation.results.formats import Format, can_open
 from backend.generation.results.item import Item, Kind
-from backend.generation.results.pictures import Format
 from backend.generation.results.posters import poster
 from backend.kit.atomic import write_atomic
 
@@ -56,7 +55,7 @@ class Workshop:
         """Tell whether a thumbnail can be made of results of this kind."""
         if kind is Kind.VIDEO:
             return self._ffmpeg is not None
-        return kind in _PICTURES and pictures.can_open(mime)
+        return kind in _PICTURES and can_open(mime)
 
     def kept_at(self, item_id: str, sha256: str) -> Path:
         """Return where a thumbnail is kept; another content has another name, so none is ever out of date."""
@@ -91,12 +90,10 @@ class Workshop:
             FormatNotOffered: It is no picture that can be opened here.
             PictureRefused, PicturesBusy, ResultGone: As for thumbnails.
         """
-        if item.kind not in _PICTURES or not pictures.can_open(item.mime):
+        if item.kind not in _PICTURES or not can_open(item.mime):
             raise FormatNotOffered(f"{item.mime} cannot be converted to {wanted.value}.")
         return await self._within_limits(
-            lambda: self._in_thread(
-                lambda: _present(source, lambda: pictures.convert(source, item.mime, wanted, quality))
-            )
+            lambda: self._in_thread(lambda: _present(source, lambda: _convert(source, item.mime, wanted, quality)))
         )
 
     def discard(self, item_id: str, sha256: str) -> None:
@@ -138,7 +135,7 @@ class Workshop:
 def _keep_small(kept: Path, source: Path, mime: str) -> None:
     # Whoever looked before the first one was kept, and asked after it, comes here too.
     if not kept.is_file():
-        _keep(kept, pictures.thumbnail(source, mime))
+        _keep(kept, _thumbnail(source, mime))
 
 
 def _present(source: Path, make: Callable[[], T]) -> T:
@@ -152,7 +149,7 @@ def _keep_frame(kept: Path, frame: bytes) -> None:
     raw = kept.with_name(f".{kept.name}.png")
     try:
         raw.write_bytes(frame)
-        _keep(kept, pictures.thumbnail(raw, "image/png"))
+        _keep(kept, _thumbnail(raw, "image/png"))
     finally:
         raw.unlink(missing_ok=True)
 
@@ -160,3 +157,15 @@ def _keep_frame(kept: Path, frame: bytes) -> None:
 def _keep(kept: Path, picture: bytes) -> None:
     kept.parent.mkdir(parents=True, exist_ok=True)
     write_atomic(kept, picture)
+
+
+def _thumbnail(source: Path, mime: str) -> bytes:
+    from backend.generation.results import pictures
+
+    return pictures.thumbnail(source, mime)
+
+
+def _convert(source: Path, mime: str, wanted: Format, quality: int) -> bytes:
+    from backend.generation.results import pictures
+
+    return pictures.convert(source, mime, wanted, quality)

@@ -10,6 +10,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from backend.generation.results import PictureRefused, pictures
+from backend.generation.results.formats import can_open
 from backend.generation.results.item import Kind
 from backend.generation.results.measure import Measured, measure_media
 from backend.generation.results.media import sniff
@@ -103,7 +104,7 @@ def test_damage_is_never_an_error(number: int, kept: float, flips: list[tuple[fl
     path.write_bytes(damaged)
     found = sniff(path, name)
     measured = measure_media(path, found.mime)
-    if pictures.can_open(found.mime):
+    if can_open(found.mime):
         pictures.size_of(path, found.mime)
         with contextlib.suppress(PictureRefused):
             pictures.thumbnail(path, found.mime)
