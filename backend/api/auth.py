@@ -108,6 +108,9 @@ class KeyView(BaseModel):
     ends_with: str = Field(description="The last characters, to tell two keys apart", examples=["x7Qd"])
     created_at: datetime = Field(examples=[_WHEN])
     last_used_at: datetime | None = Field(description="To the minute; null: never", examples=[_WHEN])
+    cancel_on_disconnect: bool = Field(
+        description="Jobs sent through ComfyUI's interface are cancelled when the client's socket closes before they end"
+    )
 
     @classmethod
     def of(cls, key: ApiKey) -> KeyView:
@@ -119,6 +122,7 @@ class KeyView(BaseModel):
             ends_with=key.ends_with,
             created_at=key.created_at,
             last_used_at=key.last_used_at,
+            cancel_on_disconnect=key.cancel_on_disconnect,
         )
 
 
@@ -136,6 +140,10 @@ class NewKeyRequest(BaseModel):
         str, StringConstraints(strip_whitespace=True, min_length=1, max_length=60, pattern=r"^[^\x00-\x1f]*$")
     ]
     scope: Scope = Field(Scope.READ, description="read, generate (and read) or manage (and everything)")
+    cancel_on_disconnect: bool = Field(
+        default=False,
+        description="Cancel jobs sent through ComfyUI's interface when the client's socket closes before they end",
+    )
 
 
 class CreatedKey(KeyView):
@@ -244,7 +252,7 @@ async def list_keys(services: ServicesDep, _who: Manager) -> KeyList:
 @router.post("/keys", status_code=201, summary="Make an API key")
 async def create_key(new: NewKeyRequest, services: ServicesDep, _who: Manager) -> CreatedKey:
     """Make a key for a program; it is shown this once."""
-    made = await services.auth.create_key(new.name, new.scope)
+    made = await services.auth.create_key(new.name, new.scope, cancel_on_disconnect=new.cancel_on_disconnect)
     return CreatedKey(**KeyView.of(made.stored).model_dump(), key=made.key)
 
 

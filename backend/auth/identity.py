@@ -33,13 +33,18 @@ _RANK = {scope: rank for rank, scope in enumerate(Scope)}
 
 @dataclass(frozen=True, slots=True)
 class Identity:
-    """Somebody who was let in. ``name`` is shown to people: the key's name, or ``owner``."""
+    """Somebody who was let in.
+
+    ``name`` is shown to people: the key's name, or ``owner``. ``cancel_on_disconnect``: the key says that what a client
+    wanted ends with its socket.
+    """
 
     kind: Kind
     name: str
     scope: Scope
     session_id: str | None = None
     key_id: str | None = None
+    cancel_on_disconnect: bool = False
 
 
 def _nothing() -> dict[str, str]:

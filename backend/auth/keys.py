@@ -50,7 +50,7 @@ class ApiKeys:
         for stored in await self._database.read(load_keys):
             self._by_digest[stored.digest] = _live(stored)
 
-    async def create(self, name: str, scope: Scope) -> NewKey:
+    async def create(self, name: str, scope: Scope, *, cancel_on_disconnect: bool) -> NewKey:
         """Make a key.
 
         Raises:
@@ -67,6 +67,7 @@ class ApiKeys:
             ends_with=key[-4:],
             created_at=utc_now(),
             last_used_at=None,
+            cancel_on_disconnect=cancel_on_disconnect,
         )
         await self._database.write(lambda connection: add_key(connection, stored))
         self._by_digest[stored.digest] = _live(stored)
@@ -109,5 +110,7 @@ class ApiKeys:
 
 
 def _live(stored: ApiKey) -> _Live:
-    identity = Identity("key", stored.name, stored.scope, key_id=stored.id)
+    identity = Identity(
+        "key", stored.name, stored.scope, key_id=stored.id, cancel_on_disconnect=stored.cancel_on_disconnect
+    )
     return _Live(stored, identity, stored.last_used_at or _LONG_AGO)

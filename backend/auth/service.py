@@ -194,13 +194,15 @@ class Auth:
 
     # Programs
 
-    async def create_key(self, name: str, scope: Scope) -> NewKey:
+    async def create_key(self, name: str, scope: Scope, *, cancel_on_disconnect: bool = False) -> NewKey:
         """Make an API key; it can be read this once.
 
+        Args:
+            cancel_on_disconnect: What a client of ComfyUI's interface has not received yet is cancelled when its socket closes.
         Raises:
             TooManyKeys: The list is full.
         """
-        return await self._keys.create(name, scope)
+        return await self._keys.create(name, scope, cancel_on_disconnect=cancel_on_disconnect)
 
     def api_keys(self) -> list[ApiKey]:
         """List the API keys, the oldest first."""

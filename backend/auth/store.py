@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Column, Connection, Row, String, Table, delete, insert, select, update
+from sqlalchemy import Boolean, Column, Connection, Row, String, Table, delete, false, insert, select, update
 from sqlalchemy.dialects.sqlite import insert as upsert
 
 from backend.auth.identity import Scope
@@ -45,6 +45,7 @@ auth_api_keys = Table(
     Column("ends_with", String, nullable=False),
     Column("created_at", String, nullable=False),
     Column("last_used_at", String),
+    Column("cancel_on_disconnect", Boolean, nullable=False, server_default=false()),
 )
 
 
@@ -81,6 +82,7 @@ class ApiKey:
     ends_with: str
     created_at: datetime
     last_used_at: datetime | None
+    cancel_on_disconnect: bool
 
 
 def read_password(connection: Connection, origin: str) -> StoredPassword | None:
@@ -149,6 +151,7 @@ def load_keys(connection: Connection) -> list[ApiKey]:
             ends_with=row.ends_with,
             created_at=datetime.fromisoformat(row.created_at),
             last_used_at=datetime.fromisoformat(row.last_used_at) if row.last_used_at else None,
+            cancel_on_disconnect=row.cancel_on_disconnect,
         )
         for row in connection.execute(select(auth_api_keys).order_by(auth_api_keys.c.id))
     ]
@@ -163,6 +166,7 @@ def add_key(connection: Connection, key: ApiKey) -> None:
         "digest": key.digest.hex(),
         "ends_with": key.ends_with,
         "created_at": key.created_at.isoformat(),
+        "cancel_on_disconnect": key.cancel_on_disconnect,
     }
     connection.execute(insert(auth_api_keys).values(values))
 

@@ -127,12 +127,14 @@ async def create_key(
     who: Keeper,
     name: Annotated[str, Form()] = "",
     scope: Annotated[str, Form()] = Scope.READ,
+    *,
+    cancel_on_disconnect: Annotated[bool, Form()] = False,
 ) -> Response:
     """Make an API key and show it this once."""
     try:
         if not name.strip() or len(name) > _KEY_NAME_LENGTH or scope not in {str(each) for each in Scope}:
             raise InvalidForm(f"A key needs a name of at most {_KEY_NAME_LENGTH} characters, and a scope.")
-        made = await services.auth.create_key(name.strip(), Scope(scope))
+        made = await services.auth.create_key(name.strip(), Scope(scope), cancel_on_disconnect=cancel_on_disconnect)
     except HearthError as error:
         return await _refused(request, services, who, "access", error)
     return await _page(request, services, who, new_key=made.key)

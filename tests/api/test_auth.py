@@ -212,6 +212,17 @@ async def test_a_key_is_shown_once_and_does_what_its_scope_says(app: FastAPI, cl
         assert (await program.get("/api/settings")).status_code == 401
 
 
+async def test_a_key_tells_whether_jobs_end_with_the_socket(client: httpx2.AsyncClient) -> None:
+    """Not unless that was asked for."""
+    for number, body in enumerate(({}, {"cancel_on_disconnect": True})):
+        made = (await client.post("/api/auth/keys", json={"name": "n8n", **body})).json()
+        watch("API key", made["key"])
+        listed = (await client.get("/api/auth/keys")).json()["items"]
+
+        assert made["cancel_on_disconnect"] is bool(body)
+        assert listed[number]["cancel_on_disconnect"] is bool(body)
+
+
 @pytest.mark.parametrize("body", [{"name": ""}, {"name": "x" * 61}, {"name": "a\nb"}, {"name": "a", "scope": "root"}])
 async def test_a_key_needs_a_name_and_a_known_scope(client: httpx2.AsyncClient, body: dict[str, str]) -> None:
     """The refused value is not repeated."""

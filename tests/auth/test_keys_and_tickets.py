@@ -58,6 +58,21 @@ async def test_a_revoked_key_ends_at_once_and_for_good(open_auth: Start, passwor
         await auth.revoke_key(made.stored.id)
 
 
+@pytest.mark.parametrize("wanted", [False, True])
+async def test_a_key_remembers_whether_jobs_end_with_the_socket(open_auth: Start, password: str, wanted: bool) -> None:
+    """So does the ticket that was bought with it."""
+    made = await (await open_auth(password)).create_key("n8n", Scope.GENERATE, cancel_on_disconnect=wanted)
+    watch("API key", made.key)
+
+    again = await open_auth(password)
+    who = await again.identify(bearer(made.key))
+    ticket = again.ticket(who)
+    watch("ticket", ticket.value)
+    assert who.cancel_on_disconnect is wanted
+    assert (await again.identify(socket(ticket=ticket.value))).cancel_on_disconnect is wanted
+    assert [key.cancel_on_disconnect for key in again.api_keys()] == [wanted]
+
+
 async def test_last_use_is_known_and_written_at_most_once_a_minute(auth: Auth, database: Database) -> None:
     """A key in a loop causes one write."""
     made = await auth.create_key("loop", Scope.READ)

@@ -7,6 +7,8 @@ import sqlite3
 from pathlib import Path
 
 import pytest
+from alembic import command
+from alembic.config import Config
 from sqlalchemy import create_engine, inspect
 
 from backend.database import Database, DatabaseError, DatabaseTooNew, metadata, settings_table
@@ -75,6 +77,32 @@ def test_a_migration_keeps_a_copy_of_the_file_as_it_was(path: Path) -> None:
     copy = sqlite3.connect(path.with_name("hearth.db.before-0001_settings"))
     assert copy.execute("SELECT name FROM settings").fetchall() == [("kept",)]
     copy.close()
+
+
+def _as_of(path: Path, revision: str) -> sqlite3.Connection:
+    """Make the file as an older Hearth left it."""
+    path.parent.mkdir()
+    config = Config()
+    config.set_main_option("script_location", str(_BACKEND / "database/migrations"))
+    engine = create_engine(f"sqlite:///{path}")
+    with engine.begin() as connection:
+        config.attributes["connection"] = connection
+        command.upgrade(config, revision)
+    engine.dispose()
+    return sqlite3.connect(path)
+
+
+def test_keys_from_before_the_flag_go_on_as_they_were(path: Path) -> None:
+    """Nobody's jobs begin to end with their socket because Hearth was updated."""
+    old = _as_of(path, "0006_gallery")
+    old.execute("INSERT INTO auth_api_keys VALUES ('k', 'old', 'read', '00', 'abcd', 'then', NULL)")
+    old.commit()
+    old.close()
+    database = Database.open(path)
+    flags = database.read_sync(lambda c: c.exec_driver_sql("SELECT cancel_on_disconnect FROM auth_api_keys").all())
+    database.close()
+
+    assert [tuple(row) for row in flags] == [(0,)]
 
 
 def test_a_database_of_a_newer_hearth_is_left_alone(path: Path) -> None:

@@ -84,6 +84,22 @@ async def test_an_api_key_is_shown_once_and_can_be_revoked(browser: httpx2.Async
     assert services.auth.api_keys() == []
 
 
+async def test_a_key_whose_jobs_end_with_the_socket_is_a_tick(browser: httpx2.AsyncClient, services: Any) -> None:
+    """The list tells it of this key alone."""
+    for fields in ({"name": "patient"}, {"name": "hasty", "cancel_on_disconnect": "true"}):
+        answer = await browser.post("/settings/keys", data={"scope": "generate", **fields})
+        watch("API key", Page.read(answer.text).one("code", class_="code mt-1.5").text)
+
+    assert [(key.name, key.cancel_on_disconnect) for key in services.auth.api_keys()] == [
+        ("patient", False),
+        ("hasty", True),
+    ]
+    rows = Page.read((await browser.get("/settings")).text).all("tr")
+    told = [row.text for row in rows if "jobs end when it disconnects" in row.text]
+    assert len(told) == 1
+    assert "hasty" in told[0]
+
+
 async def test_a_key_needs_a_name_and_a_scope_that_exists(browser: httpx2.AsyncClient, services: Any) -> None:
     """Nothing is made otherwise."""
     for fields in ({"name": " ", "scope": "read"}, {"name": "x", "scope": "everything"}):
