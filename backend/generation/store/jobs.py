@@ -1,170 +1,25 @@
-"""The tables of generation, and the few statements on them."""
+"""Jobs with their takes and results."""
 
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
-from dataclasses import asdict, dataclass, replace
+from collections.abc import Collection, Iterable, Sequence
+from dataclasses import asdict, replace
 from datetime import datetime
-from typing import Any, TypeAlias
+from typing import Any
 
-from sqlalchemy import (
-    JSON,
-    BigInteger,
-    Boolean,
-    Column,
-    ColumnElement,
-    Connection,
-    Float,
-    ForeignKey,
-    Integer,
-    Row,
-    String,
-    Table,
-    UniqueConstraint,
-    func,
-    or_,
-    select,
-)
+from sqlalchemy import ColumnElement, Connection, Row, func, or_, select
 from sqlalchemy.dialects.sqlite import insert
-from sqlalchemy.exc import SQLAlchemyError as StoreFailed
 
-from backend import errors
-from backend.database import metadata
 from backend.generation.job import ENDED, Job, Kind, Owner, Problem, State, StoredResult, Take
+from backend.generation.store.tables import jobs, results, takes
 from backend.kit.clock import utc_now
 from backend.kit.ids import new_id
-
-jobs = Table(
-    "generation_jobs",
-    metadata,
-    Column("id", String, primary_key=True),
-    Column("owner_id", String, nullable=False, index=True),
-    Column("owner_name", String, nullable=False),
-    Column("source", String, nullable=False),
-    Column("kind", String, nullable=False),
-    Column("title", String, nullable=False),
-    Column("workflow_id", String),
-    Column("workflow_version", String),
-    Column("inputs", JSON, nullable=False),
-    Column("extra_data", JSON, nullable=False),
-    Column("priority", Integer, nullable=False),
-    Column("state", String, nullable=False, index=True),
-    Column("created_at", String, nullable=False),
-    Column("started_at", String),
-    Column("finished_at", String),
-    Column("backend", String),
-    Column("cancelling", Boolean, nullable=False),
-    Column("problem", JSON(none_as_null=True)),
-    Column("webhook_url", String),
-    Column("models", JSON, nullable=False),
-    Column("idempotency_key", String),
-    Column("fingerprint", String, nullable=False),
-    UniqueConstraint("owner_id", "idempotency_key", name="uq_generation_jobs_owner_id_key"),
-)
-
-takes = Table(
-    "generation_takes",
-    metadata,
-    Column("job_id", String, ForeignKey("generation_jobs.id", ondelete="CASCADE"), primary_key=True),
-    Column("place", Integer, primary_key=True),
-    Column("graph", JSON, nullable=False),
-    Column("seed", String),  # up to 2^64, which no integer column holds
-    Column("prompt_id", String),
-    Column("backend", String),
-    Column("attempts", Integer, nullable=False),
-    Column("is_done", Boolean, nullable=False),
-)
-
-# One row per output of a job, whatever was killed and collected again.
-results = Table(
-    "generation_results",
-    metadata,
-    Column("id", String, primary_key=True),
-    Column("job_id", String, ForeignKey("generation_jobs.id", ondelete="CASCADE"), nullable=False),
-    Column("place", Integer, nullable=False),
-    Column("key", String, nullable=False),
-    Column("kind", String, nullable=False),
-    Column("mime", String, nullable=False),
-    Column("path", String),
-    Column("thumbnail", String),
-    Column("width", Integer),
-    Column("height", Integer),
-    Column("duration_s", Float),
-    Column("bytes", BigInteger, nullable=False),
-    Column("text", String),
-    Column("sha256", String),
-    Column("created_at", String, nullable=False),
-    UniqueConstraint("job_id", "key", name="uq_generation_results_job_id_key"),
-)
-
-events = Table(
-    "generation_events",
-    metadata,
-    Column("seq", Integer, primary_key=True, autoincrement=True),
-    Column("job_id", String, ForeignKey("generation_jobs.id", ondelete="CASCADE"), nullable=False, index=True),
-    Column("type", String, nullable=False),
-    Column("at", String, nullable=False),
-    Column("data", JSON, nullable=False),
-)
-
-webhooks = Table(
-    "generation_webhooks",
-    metadata,
-    Column("id", String, primary_key=True),
-    Column("job_id", String, ForeignKey("generation_jobs.id", ondelete="CASCADE"), nullable=False),
-    Column("url", String, nullable=False),
-    Column("body", String, nullable=False),
-    Column("attempts", Integer, nullable=False),
-    # None: delivered, or given up.
-    Column("due_at", String),
-    Column("reason", String),
-)
-
-timings = Table(
-    "generation_timings",
-    metadata,
-    Column("shape", String, primary_key=True),
-    Column("mean_s", Float, nullable=False),
-    Column("runs", Integer, nullable=False),
-)
-
-Write: TypeAlias = Callable[[Connection], None]
-
-
-@dataclass(frozen=True, slots=True)
-class StoredEvent:
-    """Something that happened to a job, as it is told again to whoever missed it."""
-
-    seq: int
-    job_id: str
-    type: str
-    at: str
-    data: Mapping[str, errors.JSON]
-
-
-@dataclass(frozen=True, slots=True)
-class Webhook:
-    """A message to a client's address; ``due_at`` is None once it is delivered or given up."""
-
-    id: str
-    job_id: str
-    url: str
-    body: str
-    attempts: int = 0
-    due_at: str | None = None
-    reason: str | None = None
-
 
 _RESULT_FIELDS = (
     "id", "key", "kind", "mime", "path", "thumbnail", "width", "height", "duration_s", "bytes", "text", "sha256",
 )  # fmt: skip
 _ENDED = [str(state) for state in ENDED]
-
-
-def reason(error: StoreFailed) -> str:
-    """Say in the database's own words why a statement failed."""
-    return str(getattr(error, "orig", None) or error).rstrip(".")
 
 
 def add_job(connection: Connection, job: Job, *, idempotency_key: str | None, fingerprint: str) -> None:
@@ -244,51 +99,6 @@ def page(
     found = select(jobs).where(*conditions).order_by(jobs.c.created_at.desc(), jobs.c.id.desc())
     rows = connection.execute(found.limit(limit).offset(offset)).all()
     return _whole(connection, rows), total
-
-
-def add_event(connection: Connection, job_id: str, kind: str, data: Mapping[str, errors.JSON]) -> int:
-    """Keep something that happened to a job; return its number, which only grows."""
-    values = {"job_id": job_id, "type": kind, "at": utc_now().isoformat(), "data": dict(data)}
-    inserted = connection.execute(events.insert(), values).inserted_primary_key
-    return 0 if inserted is None else int(inserted[0])
-
-
-def load_events(connection: Connection, job_id: str, after: int) -> list[StoredEvent]:
-    """Return what happened to a job after the event of number *after*."""
-    query = select(events).where(events.c.job_id == job_id, events.c.seq > after).order_by(events.c.seq)
-    return [StoredEvent(row.seq, row.job_id, row.type, row.at, row.data) for row in connection.execute(query)]
-
-
-def add_webhook(connection: Connection, hook: Webhook) -> None:
-    """Keep a message that must be delivered."""
-    connection.execute(webhooks.insert().values(asdict(hook)))
-
-
-def save_webhook(connection: Connection, hook: Webhook) -> None:
-    """Keep how far the delivery has come."""
-    values = {"attempts": hook.attempts, "due_at": hook.due_at, "reason": hook.reason}
-    connection.execute(webhooks.update().where(webhooks.c.id == hook.id).values(values))
-
-
-def load_webhooks(connection: Connection) -> list[Webhook]:
-    """Return the messages that are not delivered yet, the next one first."""
-    query = select(webhooks).where(webhooks.c.due_at.is_not(None)).order_by(webhooks.c.due_at)
-    return [
-        Webhook(row.id, row.job_id, row.url, row.body, row.attempts, row.due_at, row.reason)
-        for row in connection.execute(query)
-    ]
-
-
-def load_timings(connection: Connection) -> dict[str, tuple[float, int]]:
-    """Return mean seconds and number of runs by shape."""
-    return {row.shape: (row.mean_s, row.runs) for row in connection.execute(select(timings))}
-
-
-def save_timings(connection: Connection, known: Mapping[str, tuple[float, int]]) -> None:
-    """Keep mean seconds and number of runs of some shapes."""
-    for shape, (mean_s, runs) in known.items():
-        values = {"shape": shape, "mean_s": mean_s, "runs": runs}
-        connection.execute(insert(timings).values(values).on_conflict_do_update(index_elements=["shape"], set_=values))
 
 
 def _whole(connection: Connection, rows: Sequence[Row[Any]]) -> list[Job]:
