@@ -8,14 +8,14 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncGenerator, Collection, Coroutine, Sequence
-from contextlib import suppress
-from dataclasses import dataclass, replace
+from contextlib import aclosing, suppress
+from dataclasses import dataclass
 from typing import Any
 
 from backend.database import Database
 from backend.errors import HearthError
 from backend.events import Hub
-from backend.events.types import GENERATION_PROGRESS, GENERATIONS
+from backend.events.types import GENERATIONS
 from backend.generation import store
 from backend.generation.admission import Admission
 from backend.generation.announcer import Announcer
@@ -23,14 +23,17 @@ from backend.generation.backends import Backend, BackendShown
 from backend.generation.book import Book
 from backend.generation.desk import PATIENCE_S, PIN_GRACE_S, Desk
 from backend.generation.dispatch import Dispatch, EmbeddedDispatch
-from backend.generation.errors import BackendNotFound, GenerationNotFound, IllegalGenerationState
+from backend.generation.errors import BackendNotFound, GenerationNotFound
 from backend.generation.eta import Timings
 from backend.generation.job import GenerationJob, Job, Owner, State
-from backend.generation.ports import Prepare, RemediesFor, ResultStore
+from backend.generation.ports import Prepare, RemediesFor, ResultStore, ResultUploads
 from backend.generation.reports import PROGRESS, cancel_channel
 from backend.generation.request import NewGeneration
+from backend.generation.retelling import retell
 from backend.generation.runner import Runner
+from backend.generation.steering import cancelled, retried, too_late
 from backend.generation.store import StoredEvent
+from backend.generation.takes import Takes
 from backend.generation.uploads import Uploads
 from backend.generation.webhooks import Post, WebhookSender
 from backend.logs import get_logger
@@ -69,6 +72,7 @@ class GenerationService:
         remedies_for: Says where missing models may come from.
         post: Sends a webhook's message.
         webhook_secret: Signs them; without one, requests with a webhook are refused.
+        copies: Takes the results of jobs that have ended to where they are copied.
     """
 
     def __init__(
@@ -85,13 +89,15 @@ class GenerationService:
         webhook_secret: str | None = None,
         dispatch: Dispatch | None = None,
         limits: GenerationLimits | None = None,
+        copies: ResultUploads | None = None,
     ) -> None:
         limits = limits or GenerationLimits()
         self._database = database
         self._hub = hub
         self._backends = {backend.id: backend for backend in backends}
         self._dispatch = dispatch or EmbeddedDispatch()
-        self._book = Book(database)
+        self._copies = copies
+        self._book = Book(database, copies)
         self._timings = Timings(database)
         self._announcer = Announcer(hub, self._book, self._dispatch, self._timings, self._workers)
         self._webhooks = WebhookSender(database, post, webhook_secret)
@@ -111,7 +117,11 @@ class GenerationService:
         )  # fmt: skip
         self._sweep_s = limits.sweep_s
         self._runners = [
-            Runner(backend, self._dispatch, results, uploads, self._book.job, self._admission.secrets_of)
+            Runner(
+                backend,
+                self._dispatch,
+                Takes(backend, self._dispatch, results, uploads, self._book.job, self._admission.secrets_of),
+            )
             for backend in backends
         ]
         self._tasks: list[asyncio.Task[None]] = []
@@ -176,7 +186,7 @@ class GenerationService:
             IllegalGenerationState: It had completed or failed.
         """
         job = await self._own(job_id, owner)
-        job = await self._book.change(job_id, _cancelled)
+        job = await self._book.change(job_id, cancelled)
         if job.state is State.CANCELLED:
             await self._desk.withdraw(job_id)
             self._drop_begun(job)
@@ -184,7 +194,7 @@ class GenerationService:
         self._dispatch.emit(cancel_channel(job_id), None)
         job = await self._until_ended(job_id)
         if job.state in (State.COMPLETED, State.FAILED):
-            raise _too_late(job)
+            raise too_late(job)
         return self._announcer.show([job])[0]
 
     async def retry(self, job_id: str, owner: Owner) -> GenerationJob:
@@ -195,7 +205,7 @@ class GenerationService:
             IllegalGenerationState: It neither failed nor was cancelled.
         """
         await self._own(job_id, owner)
-        job = await self._book.change(job_id, _retried)
+        job = await self._book.change(job_id, retried)
         await self._desk.put(job)
         return self._announcer.show([job])[0]
 
@@ -271,20 +281,9 @@ class GenerationService:
             GenerationNotFound: There is none, or it is somebody else's.
         """
         await self._own(job_id, owner)
-        # Listening starts before the past is read, so that nothing falls between the two.
-        with self._hub.subscribe([GENERATIONS], key=job_id, progress_interval_s=0.1) as subscription:
-            while True:
-                stored = await self._database.read(lambda c, after=after: store.load_events(c, job_id, after))
-                for event in stored:
-                    after = event.seq
-                    yield event
-                if (await self._book.job(job_id)).ended:
-                    return
-                for told in await subscription.next():
-                    if told.event.type == GENERATION_PROGRESS:
-                        yield StoredEvent(0, job_id, told.event.type, told.at.isoformat(), told.event.data)
-                if subscription.lost:
-                    subscription.resume()
+        async with aclosing(retell(self._database, self._hub, self._book, job_id, after)) as told:
+            async for event in told:
+                yield event
 
     # Backends
 
@@ -340,6 +339,8 @@ class GenerationService:
         if job.ended:
             self._admission.forget(job.id)
             self._webhooks.wake()
+            if self._copies is not None:
+                self._copies.wake()
 
     def _drop_begun(self, job: Job) -> None:
         """Have a backend forget what it may have begun for a job that waited to be followed on."""
@@ -375,30 +376,3 @@ class GenerationService:
             with suppress(TimeoutError):
                 async with asyncio.timeout(self._sweep_s):
                     await self._sweep_now.wait()
-
-
-def _cancelled(job: Job) -> Job:
-    if job.state is State.CANCELLED or job.cancelling:
-        return job
-    if job.ended:
-        raise _too_late(job)
-    if job.state is State.QUEUED:
-        return job.moved(State.CANCELLED)
-    return replace(job, cancelling=True)
-
-
-def _retried(job: Job) -> Job:
-    if job.state not in (State.FAILED, State.CANCELLED):
-        raise IllegalGenerationState(
-            f"{job.title} is {job.state}, so there is nothing to retry.", details={"state": str(job.state)}
-        )
-    takes = tuple(
-        take if take.is_done else replace(take, prompt_id=None, backend=None, attempts=0) for take in job.takes
-    )
-    return replace(job.moved(State.QUEUED, backend=None, started_at=None, cancelling=False), takes=takes)
-
-
-def _too_late(job: Job) -> IllegalGenerationState:
-    return IllegalGenerationState(
-        f"{job.title} is {job.state}, so there is nothing to cancel.", details={"state": str(job.state)}
-    )

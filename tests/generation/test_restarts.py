@@ -9,7 +9,7 @@ from dataclasses import replace
 import pytest
 
 from backend.generation import GenerationJob, GenerationLimits
-from backend.generation.runner import MAX_ATTEMPTS
+from backend.generation.takes import MAX_ATTEMPTS
 from tests.fakes.comfyui import SimulatedComfyUI
 from tests.generation import graphs
 from tests.generation.rig import ALICE, BOB, OWNER, Rig
