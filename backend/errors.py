@@ -2,6 +2,7 @@
 
 * HearthError                 what happened, why, what to do next; a stable ``code``; an HTTP ``status`` as a plain number
   * sources.SourceError       where files come from: gated, not found, token refused
+  * sources.BucketError       where copies of results go
   * comfyui.ComfyUIError      what ComfyUI refuses, and how executions fail
   * downloads.DownloadError   moving bytes: connection, checksum, space
   * presets.PresetError       the catalogue and its files

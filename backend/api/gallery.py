@@ -28,6 +28,7 @@ from backend.generation.results import (
     Removed,
     Results,
     Returned,
+    UploadReport,
     kinds_of,
     moment,
     words_of,
@@ -177,6 +178,12 @@ async def empty_trash(results: ResultsDep, who: Generator) -> Emptied:
 async def rebuild_gallery(results: ResultsDep, _who: Manager) -> Rebuilt:
     """Make the list again from the files and their sidecars, after files were moved by hand or the database was lost."""
     return await results.disposal.rebuild()
+
+
+@router.get("/uploads", summary="How copying to the bucket stands")
+async def show_uploads(results: ResultsDep, _who: Manager) -> UploadReport | None:
+    """Count what waits, is uploaded or was given up; `null` without `RESULTS_S3_URL`."""
+    return None if results.uploader is None else await results.uploader.report()
 
 
 @router.get("/{item_id}", summary="Show a result", responses=_may_fail(404))

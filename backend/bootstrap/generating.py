@@ -18,7 +18,7 @@ from backend.generation.workflows import Shelves, ShippedShelf, TemplateShelf, W
 from backend.generation.workflows.ports import Told
 from backend.paths import ModelPaths
 from backend.presets import CatalogStore
-from backend.sources import FileRef, SourceError, Sources, post_bytes
+from backend.sources import Bucket, FileRef, SourceError, Sources, post_bytes
 from backend.storage import Ledger
 
 
@@ -67,9 +67,25 @@ async def make_generation(
         uploads=uploads,
         webhook_secret=plain(settings.webhook_secret),
         limits=GenerationLimits(settings.max_queue_depth, settings.max_queue_depth_per_user),
+        copies=results.uploader,
     )
     opened.append(service)
     return service
+
+
+def bucket_of(settings: Settings) -> Bucket | None:
+    """Return the bucket that results are copied to; None: they are not."""
+    key_id, key = plain(settings.results_s3_access_key_id), plain(settings.results_s3_secret_access_key)
+    if settings.results_s3_url is None or key_id is None or key is None:
+        return None
+    return Bucket(
+        settings.results_s3_url,
+        access_key_id=key_id,
+        secret_access_key=key,
+        region=settings.results_s3_region,
+        endpoint=settings.results_s3_endpoint,
+        path_style=settings.results_s3_path_style,
+    )
 
 
 async def ask_about(sources: Sources, url: str) -> Told | None:

@@ -9,7 +9,7 @@ from contextlib import AsyncExitStack, asynccontextmanager
 
 from backend.auth import Auth
 from backend.bootstrap.duties import look_for_mounts, stop, tell_address
-from backend.bootstrap.generating import ask_about, hash_of_models, make_generation, open_library
+from backend.bootstrap.generating import ask_about, bucket_of, hash_of_models, make_generation, open_library
 from backend.bootstrap.services import Services
 from backend.bootstrap.values import (
     SHIPPED_PRESETS,
@@ -128,6 +128,7 @@ async def _open(
         database,
         hash_of=hash_of_models(paths, ledger),
         keep_days=settings.results_keep_days,
+        remote=bucket_of(settings),
     )
     stack.push_async_callback(results.close)
     workflows = await asyncio.to_thread(open_library, settings)

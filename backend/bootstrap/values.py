@@ -44,6 +44,7 @@ def register_secrets(settings: Settings) -> None:
     # ACCESS_PASSWORD is registered by Auth: masking a weak one would eat ordinary words, and so give it away.
     secrets: Sequence[SecretStr | None] = (
         settings.hf_token, settings.civitai_token, settings.github_token, settings.webhook_secret,
+        settings.results_s3_access_key_id, settings.results_s3_secret_access_key,
     )  # fmt: skip
     for secret in secrets:
         register_secret(plain(secret))

@@ -11,6 +11,7 @@ from pydantic.fields import FieldInfo
 
 from backend.config.settings import Settings
 from backend.errors import HearthError
+from backend.kit.redact import redact
 
 
 class SettingsError(HearthError):
@@ -91,6 +92,8 @@ def _sentence(error: ValidationError, names: Mapping[str, str]) -> str:
 
 
 def _plain(value: object) -> object:
+    if isinstance(value, str):
+        return redact(value)  # a password in an address
     return "" if isinstance(value, SecretStr) else value
 
 

@@ -8,6 +8,7 @@ appear in an error. ``docs/settings.md`` is checked against this file.
 from __future__ import annotations
 
 import os
+import re
 import shlex
 from enum import StrEnum
 from ipaddress import ip_network
@@ -15,7 +16,7 @@ from pathlib import Path
 from typing import Annotated, Any
 from urllib.parse import urlsplit
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, SecretStr, field_validator
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, SecretStr, ValidationInfo, field_validator
 
 from backend.kit.units import parse_rate, parse_size
 
@@ -74,6 +75,10 @@ def _web_address(value: str) -> str:
         raise ValueError("it must be an http:// or https:// address")
     return value.rstrip("/")
 
+
+# Names of buckets: Amazon S3 user guide, "Bucket naming rules", and what other hosts and older buckets have beyond them.
+# Prefixes: "Naming Amazon S3 objects", the characters that are safe everywhere; no part begins with a dot.
+_BUCKET = re.compile(r"s3://[A-Za-z0-9][A-Za-z0-9._-]{1,61}[A-Za-z0-9](/[A-Za-z0-9_-][A-Za-z0-9._-]*)*/?", re.ASCII)
 
 CommaList = Annotated[tuple[str, ...], BeforeValidator(_split)]
 Arguments = Annotated[tuple[str, ...], BeforeValidator(_split_arguments)]
@@ -174,6 +179,16 @@ class Settings(BaseModel):
         0, "Results older than this go to the trash unless they are favourites; 0 keeps them for ever.",
         unit="days", ge=0, le=36_500,
     )  # fmt: skip
+    results_s3_access_key_id: SecretStr | None = _v(None, "Access key id for the bucket of RESULTS_S3_URL.")
+    results_s3_secret_access_key: SecretStr | None = _v(None, "Its secret.")
+    results_s3_url: str | None = _v(
+        None, "Bucket that every result is copied to, such as s3://pictures/hearth; unset, none is."
+    )
+    results_s3_endpoint: str | None = _v(None, "Address of the bucket's host; unset, it is Amazon.")
+    results_s3_region: str = _v("us-east-1", "Region of the bucket.", pattern=r"^[a-z0-9-]{1,64}$")
+    results_s3_path_style: bool | None = _v(
+        None, "Whether the bucket stands in the path of addresses; unset: with RESULTS_S3_ENDPOINT it does."
+    )
     default_image_workflow: str = _v(
         "", "Id of the workflow for requests to /v1/images that name no model; empty: the first that can run here.",
         max_length=300,
@@ -201,7 +216,7 @@ class Settings(BaseModel):
     time_zone: str | None = _v(None, "Time zone of logs and pages, such as Europe/Berlin.", aliases=("TZ",))
     public_key: str | None = _v(None, "SSH public key that may sign in to the container.")
 
-    @field_validator("hf_endpoint", "civitai_endpoint", "github_endpoint", "preset_catalog_url")
+    @field_validator("hf_endpoint", "civitai_endpoint", "github_endpoint", "preset_catalog_url", "results_s3_endpoint")
     @classmethod
     def _is_web_address(cls, value: str | None) -> str | None:
         return None if value is None else _web_address(value)
@@ -210,6 +225,17 @@ class Settings(BaseModel):
     @classmethod
     def _are_web_addresses(cls, value: tuple[str, ...]) -> tuple[str, ...]:
         return tuple(dict.fromkeys(_web_address(url) for url in value))
+
+    @field_validator("results_s3_url")
+    @classmethod
+    def _is_usable_bucket(cls, value: str | None, given: ValidationInfo) -> str | None:
+        if value is not None and not _BUCKET.fullmatch(value):
+            raise ValueError("it must be s3://bucket or s3://bucket/prefix, of letters, digits, '.', '_' and '-'")
+        if value is not None and not all(
+            given.data.get(key) for key in ("results_s3_access_key_id", "results_s3_secret_access_key")
+        ):
+            raise ValueError("RESULTS_S3_ACCESS_KEY_ID and RESULTS_S3_SECRET_ACCESS_KEY must be set too")
+        return value
 
     @field_validator("cors_origins")
     @classmethod

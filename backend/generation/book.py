@@ -13,6 +13,7 @@ from backend.events.types import GENERATION_CHANGED
 from backend.generation import store
 from backend.generation.errors import GenerationNotFound, GenerationNotStored
 from backend.generation.job import Job, shown
+from backend.generation.ports import ResultUploads
 from backend.generation.webhooks import webhook_for
 
 _REMEMBERED = 10_000  # jobs whose owner is known without asking the database
@@ -23,11 +24,13 @@ Edit: TypeAlias = Callable[[Job], Job]
 class Book:
     """Hold the unfinished jobs; one change of a job at a time is made, stored, and then told.
 
-    With every change of what is shown an event is stored, and with the end of a job the message to its webhook.
+    With every change of what is shown an event is stored, and with the end of a job the message to its webhook and what
+    *copies* has to do.
     """
 
-    def __init__(self, database: Database) -> None:
+    def __init__(self, database: Database, copies: ResultUploads | None = None) -> None:
         self._database = database
+        self._copies = copies
         self._jobs: dict[str, Job] = {}
         self._owners: OrderedDict[str, str] = OrderedDict()
         # A lock lives as long as somebody holds it or waits for it.
@@ -105,7 +108,7 @@ class Book:
             new = edit(old)
             if new is old:
                 return old
-            await self._store(lambda connection: _save(connection, old, new))
+            await self._store(lambda connection: self._save(connection, old, new))
             self._put(new)
             self._listener(old, new)
         return new
@@ -129,14 +132,16 @@ class Book:
         except store.StoreFailed as error:
             raise GenerationNotStored(f"The job could not be stored: {store.reason(error)}.") from error
 
-
-def _save(connection: store.Connection, old: Job, new: Job) -> None:
-    store.save_job(connection, new)
-    now = shown(new)
-    if now != shown(old):
-        store.add_event(connection, new.id, GENERATION_CHANGED, now.as_dict())
-    if new.ended and not old.ended and new.webhook_url is not None:
-        store.add_webhook(connection, webhook_for(new))
+    def _save(self, connection: store.Connection, old: Job, new: Job) -> None:
+        store.save_job(connection, new)
+        now = shown(new)
+        if now != shown(old):
+            store.add_event(connection, new.id, GENERATION_CHANGED, now.as_dict())
+        if new.ended and not old.ended:
+            if new.webhook_url is not None:
+                store.add_webhook(connection, webhook_for(new))
+            if self._copies is not None and new.results:
+                self._copies.begin(new.id)(connection)
 
 
 def _nobody(_old: Job | None, _new: Job) -> None:

@@ -12,6 +12,7 @@ from backend.comfyui import ObjectInfo, OutputFile
 from backend.errors import JSON
 from backend.generation.job import GenerationJob, GraphDocument, StoredResult
 from backend.generation.request import NewGeneration, Prepared
+from backend.generation.store import Write
 
 Prepare: TypeAlias = Callable[[NewGeneration, ObjectInfo | None], Awaitable[Prepared]]
 
@@ -70,6 +71,18 @@ class ResultStore(Protocol):
         Raises:
             HearthError: Something could not be fetched or written.
         """
+        ...
+
+
+class ResultUploads(Protocol):
+    """Copies results elsewhere (``backend.generation.results.upload``)."""
+
+    def begin(self, job_id: str) -> Write:
+        """Return what the transaction that ends a job must do for its results to be uploaded."""
+        ...
+
+    def wake(self) -> None:
+        """Look for what waits."""
         ...
 
 

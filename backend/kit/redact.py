@@ -20,7 +20,7 @@ _SECRET_WORD = re.compile(
     r"(?i)(?:\bhf_[a-z0-9]{8,}|\bhearth_[\w-]{16,}|\bgh[pousr]_[a-z0-9]{16,}|\bgithub_pat_\w{16,}"
     r"|\beyj[\w-]{8,}\.[\w-]{8,}\.[\w-]{8,}|\b(?:bearer|basic)\s+[\w.~+/=-]{6,})"
 )
-_URL = re.compile(r"\b(?:https?|wss?)://[^\s\"'<>]+")
+_URL = re.compile(r"\b(?:https?|wss?|s3)://[^\s\"'<>]+")
 _QUERY_SECRET = re.compile(
     r"(?i)([?&](?:token|access_token|refresh_token|ticket|api[-_]?key|password|secret|sig|signature)=)[^&\s\"']+"
 )

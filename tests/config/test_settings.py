@@ -103,6 +103,7 @@ def test_every_variable_has_one_meaning() -> None:
     assert all(info.description for info in Settings.model_fields.values())
     assert {f for f, info in Settings.model_fields.items() if is_secret(info)} == {
         "access_password", "hf_token", "civitai_token", "github_token", "webhook_secret",
+        "results_s3_access_key_id", "results_s3_secret_access_key",
     }  # fmt: skip
 
 
@@ -161,3 +162,34 @@ def test_the_workspace_is_the_volume_in_a_container_and_a_folder_elsewhere(monke
 def test_values_are_read_the_way_people_write_them(name: str, value: str, field: str, meant: object) -> None:
     """Units, capitals, spaces and trailing slashes do not matter."""
     assert getattr(load_settings({name: value})[0], field) == meant
+
+
+BUCKET_KEYS = {"RESULTS_S3_ACCESS_KEY_ID": "AKIAEXAMPLE", "RESULTS_S3_SECRET_ACCESS_KEY": "a-long-secret"}
+
+
+@pytest.mark.parametrize("url", ["s3://pictures", "s3://pictures/", "s3://my.old_Bucket-1/hearth/outputs_2"])
+def test_a_bucket_is_named_with_its_keys(url: str) -> None:
+    """A bucket alone or with a prefix; the keys may come from files as every secret may."""
+    settings, _ = load_settings({"RESULTS_S3_URL": url, **BUCKET_KEYS})
+
+    assert settings.results_s3_url == url
+    with pytest.raises(SettingsError, match="RESULTS_S3_SECRET_ACCESS_KEY must be set too"):
+        load_settings({"RESULTS_S3_URL": url, "RESULTS_S3_ACCESS_KEY_ID": "AKIAEXAMPLE"})
+
+
+@pytest.mark.parametrize(
+    "url",
+    ["pictures", "https://host/pictures", "s3://a", "s3://pictures/../x", "s3://pictures//x", "s3://pictures/a b"],
+)
+def test_what_is_no_bucket_is_refused(url: str) -> None:
+    """The sentence says what one looks like."""
+    with pytest.raises(SettingsError, match="s3://bucket/prefix"):
+        load_settings({"RESULTS_S3_URL": url, **BUCKET_KEYS})
+
+
+def test_keys_in_the_address_of_a_bucket_are_not_repeated() -> None:
+    """Nobody reads them in the error of a start that fails."""
+    with pytest.raises(SettingsError) as caught:
+        load_settings({"RESULTS_S3_URL": "s3://AKIAEXAMPLE:a-long-secret@pictures/x", **BUCKET_KEYS})
+
+    assert "a-long-secret" not in caught.value.message

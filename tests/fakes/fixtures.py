@@ -11,8 +11,9 @@ from tests.fakes.civitai import Civitai
 from tests.fakes.github import GitHub
 from tests.fakes.hub import HuggingFaceHub
 from tests.fakes.model_host import ModelHost
+from tests.fakes.s3 import BucketHost
 
-__all__ = ["cafile", "civitai", "github", "hugging_face", "model_host", "tls_model_host"]
+__all__ = ["bucket_host", "cafile", "civitai", "github", "hugging_face", "model_host", "tls_model_host"]
 
 
 @pytest.fixture
@@ -26,6 +27,13 @@ def model_host() -> Iterator[ModelHost]:
 def tls_model_host() -> Iterator[ModelHost]:
     """A model host that speaks https; ``tls_model_host.cafile`` is the authority to trust."""
     with ModelHost(tls=True) as host:
+        yield host
+
+
+@pytest.fixture
+def bucket_host() -> Iterator[BucketHost]:
+    """A host with one bucket."""
+    with BucketHost() as host:
         yield host
 
 

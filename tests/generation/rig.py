@@ -25,7 +25,7 @@ from backend.generation import (
 )
 from backend.generation.job import ENDED
 from backend.generation.preparing import Preparer
-from backend.generation.results import Results
+from backend.generation.results import Remote, Results, UploadPace
 from backend.generation.uploads import Uploads
 from backend.generation.workflows import WorkflowLibrary
 
@@ -64,6 +64,7 @@ class Rig:
     webhook_secret: str | None = None
     post_status: Callable[[Sent], int] = lambda _sent: 200
     remedies: Mapping[str, Remedy] = field(default_factory=dict)
+    remote: Remote | None = None
     events: list[Event] = field(default_factory=list)
     sent: list[Sent] = field(default_factory=list)
 
@@ -80,7 +81,13 @@ class Rig:
         self.database = await asyncio.to_thread(Database.open, self.folder / "config" / "hearth.db")
         self.hub = Hub()
         self.outputs = self.folder / "outputs"
-        self.results = await Results.open(self.outputs, self.database, hash_of=lambda *_: None)
+        self.results = await Results.open(
+            self.outputs,
+            self.database,
+            hash_of=lambda *_: None,
+            remote=self.remote,
+            upload_pace=UploadPace(base_s=0.05, cap_s=0.2, look_s=0.2),
+        )
         self.library = WorkflowLibrary(self.folder / "workflows")
         self.service = GenerationService(
             database=self.database,
@@ -93,6 +100,7 @@ class Rig:
             uploads=Uploads(self.folder / "uploads"),
             webhook_secret=self.webhook_secret,
             limits=self.limits,
+            copies=self.results.uploader,
         )
         self._listening = asyncio.create_task(self._listen())
         await asyncio.sleep(0)

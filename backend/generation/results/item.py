@@ -11,6 +11,7 @@ from typing import Annotated, Any, TypeAlias
 from pydantic import Field
 
 from backend.generation.job import result_url, thumbnail_url
+from backend.generation.results.remote import RemoteCopy
 
 _ID_BYTES = 12
 MAX_RATING = 5
@@ -41,6 +42,7 @@ class Item:
         prompt: What was asked for in words; ``words`` is the same and more, in lower case, for searching.
         created_at: ISO 8601 in UTC with microseconds, so that text sorts as time does.
         rating: 0 (none) to 5.
+        remote: Its copy in a bucket; None unless there is or shall be one.
     """
 
     id: str
@@ -73,6 +75,7 @@ class Item:
     rating: int = 0
     trashed_at: str | None = None
     removal_id: str | None = None
+    remote: RemoteCopy | None = None
 
 
 def result_id(job_id: str, key: str) -> str:
@@ -116,6 +119,7 @@ class ItemShown:
     rating: Annotated[int, Field(ge=0, le=MAX_RATING)]
     trashed_at: str | None
     removal_id: str | None
+    remote: Annotated[RemoteCopy | None, Field(description="Its copy in the bucket of RESULTS_S3_URL, if it gets one")]
 
 
 @dataclass(frozen=True, slots=True)
@@ -153,4 +157,5 @@ def shown(item: Item, *, has_picture: bool) -> ItemShown:
         rating=item.rating,
         trashed_at=item.trashed_at,
         removal_id=item.removal_id,
+        remote=item.remote,
     )

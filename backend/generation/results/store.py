@@ -1,4 +1,4 @@
-"""The tables of the gallery, and the few statements on them. Everything here can be made again from the sidecars."""
+"""The tables of the gallery, and the few statements on them. Its items can be made again from the sidecars."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from collections.abc import Collection, Iterable, Iterator, Sequence
 from typing import Any
 
 from sqlalchemy import (
+    JSON,
     BigInteger,
     Boolean,
     Column,
@@ -33,6 +34,7 @@ from sqlalchemy.exc import SQLAlchemyError as StoreFailed
 from backend.database import metadata
 from backend.generation.results.item import Item, Kind
 from backend.generation.results.query import Cursor, GalleryQuery
+from backend.generation.results.remote import RemoteCopy, RemoteState
 
 gallery_items = Table(
     "gallery_items",
@@ -82,6 +84,19 @@ gallery_models = Table(
     metadata,
     Column("name", String, primary_key=True),
     Column("item_id", String, ForeignKey("gallery_items.id", ondelete="CASCADE"), primary_key=True, index=True),
+)
+
+# What is to be copied into a bucket, and what was; see ``upload``. The only table here that sidecars cannot bring back.
+result_uploads = Table(
+    "result_uploads",
+    metadata,
+    Column("item_id", String, ForeignKey("gallery_items.id", ondelete="CASCADE"), primary_key=True),
+    Column("url", String, nullable=False),
+    Column("state", String, nullable=False),
+    Column("attempts", Integer, nullable=False),
+    Column("due_at", String, index=True),  # None: uploaded, or given up
+    Column("problem", JSON(none_as_null=True)),
+    Column("uploaded_at", String),
 )
 
 _ORDER = (_c.created_at.desc(), _c.job_id.desc(), _c.place.desc())
@@ -219,11 +234,14 @@ def _conditions(query: GalleryQuery) -> list[ColumnElement[bool]]:
 def _items(connection: Connection, query: Select[Any]) -> list[Item]:
     rows: Sequence[Row[Any]] = connection.execute(query).all()
     models: defaultdict[str, list[str]] = defaultdict(list)
+    copies: dict[str, RemoteCopy] = {}
     for some in _handfuls([row.id for row in rows]):
         having = select(gallery_models).where(gallery_models.c.item_id.in_(some)).order_by(gallery_models.c.name)
         for row in connection.execute(having):
             models[row.item_id].append(row.name)
-    return [_item(row, tuple(models[row.id])) for row in rows]
+        for row in connection.execute(select(result_uploads).where(result_uploads.c.item_id.in_(some))):
+            copies[row.item_id] = RemoteCopy(row.url, RemoteState(row.state), row.problem)
+    return [_item(row, tuple(models[row.id]), copies.get(row.id)) for row in rows]
 
 
 def _handfuls(ids: Collection[str]) -> Iterator[list[str]]:
@@ -239,8 +257,8 @@ def _values(item: Item) -> dict[str, Any]:
     return {**values, "kind": str(item.kind), "seed": None if item.seed is None else str(item.seed)}
 
 
-def _item(row: Row[Any], models: tuple[str, ...]) -> Item:
+def _item(row: Row[Any], models: tuple[str, ...], remote: RemoteCopy | None) -> Item:
     values: dict[str, Any] = {column.name: getattr(row, column.name) for column in gallery_items.columns}
     values["kind"] = Kind(values["kind"])
     values["seed"] = None if values["seed"] is None else int(values["seed"])
-    return Item(**values, models=models)
+    return Item(**values, models=models, remote=remote)
