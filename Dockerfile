@@ -8,8 +8,12 @@
 #   locks           <variant>.txt, hashed            else config/locks
 #   wheels          wheels found before the index    else none
 #   frontend        the built pages                  else npm builds them
+#
+# The stages minimal to dev hold ComfyUI's side, which is heavy and seldom changes; the last stage puts Hearth on top of one
+# of them, so that a new Hearth is a small download.
 
 ARG BASE_IMAGE=debian:bookworm-slim
+ARG VARIANT=minimal
 ARG CODE_SERVER=npm
 
 FROM scratch AS wheels
@@ -104,13 +108,110 @@ RUN --mount=type=cache,target=/root/.cache/uv --mount=type=bind,from=wheels,targ
     --mount=type=bind,from=comfyui-src,target=/comfyui-src /opt/build/install-packages minimal /comfyui-src/requirements.txt
 
 
-# ---- minimal: ComfyUI, its Manager, Hearth ---------------------------------------------------------------------------
+# ---- minimal: ComfyUI and its Manager --------------------------------------------------------------------------------
 FROM base AS minimal
 COPY --link --from=venv /opt/venv/ /opt/venv/
 COPY --link --from=comfyui /opt/ComfyUI/ /opt/ComfyUI/
+ENV PIP_CONSTRAINT=/opt/venv/constraints.txt UV_OVERRIDE=/opt/venv/uv-overrides.txt HEARTH_VARIANT=minimal
+
+
+# ---- standard: common custom nodes -----------------------------------------------------------------------------------
+FROM builder AS nodes-standard-fetched
+COPY image/build/fetch-nodes config/nodes/standard.txt /opt/build/
+RUN /opt/build/fetch-nodes /opt/build/standard.txt
+
+FROM scratch AS nodes-standard
+COPY --from=nodes-standard-fetched /opt/nodes/ /
+
+FROM builder AS nodes-standard-compiled
+COPY --from=nodes-standard / /opt/nodes/
+COPY image/build/compile /opt/build/
+RUN /opt/build/compile /opt/nodes
+
+FROM venv AS venv-standard
+RUN --mount=type=cache,target=/root/.cache/uv --mount=type=bind,from=wheels,target=/wheels --mount=type=bind,from=locks,target=/locks \
+    --mount=type=bind,from=nodes-standard,target=/nodes /opt/build/install-packages standard /nodes/*/requirements.txt
+
+FROM minimal AS standard
+RUN --mount=type=bind,from=venv-standard,source=/opt/venv,target=/new --mount=type=bind,source=image/build/take-packages,target=/take /take
+COPY --link --from=nodes-standard-compiled /opt/nodes/ /opt/nodes/
+ENV HEARTH_VARIANT=standard
+
+
+# ---- full: further nodes, ffmpeg, the compilers that torch.compile and Triton call, science -------------------------
+FROM builder AS nodes-full-fetched
+COPY image/build/fetch-nodes config/nodes/full.txt /opt/build/
+RUN /opt/build/fetch-nodes /opt/build/full.txt
+
+FROM scratch AS nodes-full
+COPY --from=nodes-full-fetched /opt/nodes/ /
+
+FROM builder AS nodes-full-compiled
+COPY --from=nodes-full / /opt/nodes/
+COPY image/build/compile /opt/build/
+RUN /opt/build/compile /opt/nodes
+
+FROM venv-standard AS venv-full
+RUN --mount=type=cache,target=/root/.cache/uv --mount=type=bind,from=wheels,target=/wheels --mount=type=bind,from=locks,target=/locks \
+    --mount=type=bind,from=nodes-full,target=/nodes /opt/build/install-packages full /nodes/*/requirements.txt
+
+FROM standard AS full
+RUN --mount=type=cache,target=/var/cache/apt,sharing=locked --mount=type=cache,target=/var/lib/apt/lists,sharing=locked <<'RUN'
+DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends ffmpeg g++ gcc libc6-dev python3-dev >/dev/null
+rm -rf /var/log/*
+RUN
+RUN --mount=type=bind,from=venv-full,source=/opt/venv,target=/new --mount=type=bind,source=image/build/take-packages,target=/take /take
+COPY --link --from=nodes-full-compiled /opt/nodes/ /opt/nodes/
+ENV HEARTH_VARIANT=full
+
+
+# ---- dev: code-server, JupyterLab, debugging tools -------------------------------------------------------------------
+FROM builder AS code-server-npm
+ARG CODE_SERVER_VERSION=4.139.1
+ARG NODE_VERSION=24.9.0
+RUN --mount=type=cache,target=/var/cache/apt,sharing=locked --mount=type=cache,target=/var/lib/apt/lists,sharing=locked <<'RUN'
+DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends npm pkg-config libkrb5-dev libsecret-1-dev libx11-dev libxkbfile-dev >/dev/null
+RUN
+COPY image/build/install-code-server /opt/build/
+RUN --mount=type=cache,target=/root/.npm /opt/build/install-code-server
+
+FROM scratch AS code-server-none
+WORKDIR /opt/code-server
+
+FROM code-server-${CODE_SERVER} AS code-server
+
+FROM builder AS jupyter
+COPY image/build/install-jupyter /opt/build/
+RUN --mount=type=cache,target=/root/.cache/uv --mount=type=bind,from=locks,target=/locks /opt/build/install-jupyter
+
+FROM venv-full AS venv-dev
+RUN --mount=type=cache,target=/root/.cache/uv --mount=type=bind,from=wheels,target=/wheels --mount=type=bind,from=locks,target=/locks \
+    /opt/build/install-packages dev
+
+FROM full AS dev
+RUN --mount=type=cache,target=/var/cache/apt,sharing=locked --mount=type=cache,target=/var/lib/apt/lists,sharing=locked <<'RUN'
+DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends \
+    bash-completion curl gdb htop iproute2 less lsof nano procps strace tmux vim-tiny >/dev/null
+rm -rf /var/log/*
+RUN
+RUN --mount=type=bind,from=venv-dev,source=/opt/venv,target=/new --mount=type=bind,source=image/build/take-packages,target=/take /take
+COPY --link --from=jupyter /opt/jupyter/ /opt/jupyter/
+COPY --link --from=code-server /opt/code-server/ /opt/code-server/
+ENV HEARTH_VARIANT=dev PATH=/workspace/venv/bin:/opt/venv/bin:/opt/hearth/bin:/opt/hearth/venv/bin:/opt/jupyter/bin:/opt/code-server/bin:/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin
+
+
+# ---- the image: one of the variants, and Hearth ----------------------------------------------------------------------
+FROM ${VARIANT} AS image
 COPY --link --from=hearth /opt/hearth/ /opt/hearth/
+COPY --link proxy/nginx.conf /etc/nginx/nginx.conf
+COPY --link proxy/snippets/ /etc/nginx/snippets/
+COPY --link image/rootfs/ /
+ARG HEARTH_CUDA=cpu
 ARG HEARTH_IMAGE_VERSION=local
-ENV HEARTH_VARIANT=minimal HEARTH_IMAGE_VERSION=${HEARTH_IMAGE_VERSION} WORKSPACE=/workspace \
-    COMFYUI_URL=http://127.0.0.1:8188 PIP_CONSTRAINT=/opt/venv/constraints.txt UV_OVERRIDE=/opt/venv/uv-overrides.txt
+ENV HEARTH_CUDA=${HEARTH_CUDA} HEARTH_IMAGE_VERSION=${HEARTH_IMAGE_VERSION} WORKSPACE=/workspace COMFYUI_URL=http://127.0.0.1:8188 \
+    NVIDIA_VISIBLE_DEVICES=all NVIDIA_DRIVER_CAPABILITIES=compute,utility
 WORKDIR /workspace
 EXPOSE 8001 3001 8081 8889
+# The interval of the start finds Hearth within a second; --start-interval needs Docker 25.
+HEALTHCHECK --interval=30s --timeout=5s --start-period=120s --start-interval=1s --retries=3 CMD ["/opt/hearth/bin/healthcheck"]
+ENTRYPOINT ["/opt/hearth/bin/entrypoint"]
