@@ -16,7 +16,7 @@ from backend.downloads.transfer.route import Route
 from backend.downloads.transfer.shared import Shared
 from backend.downloads.transfer.terms import Meter, Phase
 from backend.downloads.transfer.throttle import Bucket
-from backend.downloads.transfer.tuner import Tuner
+from backend.downloads.transfer.tuner import Sample, Tuner
 from backend.downloads.transfer.verdict import refusal, transport_failure
 from backend.kit.clock import monotonic_s
 
@@ -63,7 +63,7 @@ class Gathering:
         size = facts.size_bytes
         self._pieces = Pieces(size, part.gaps(size) if size is not None else [])
         remembered = shared.hosts.paid(self._host)
-        self._tuner = Tuner(shared.connections_per_file, remembered, monotonic_s(), meter.bytes_done)
+        self._tuner = Tuner(shared.connections_per_file, remembered)
 
     def fail(self, error: Exception) -> None:
         """End the gathering with *error*; from any thread."""
@@ -105,10 +105,11 @@ class Gathering:
         if first and self._facts.size_bytes is not None and not self._answered:
             self.part.expect(self._facts.size_bytes)
         self._answered = True
-        self._loop.call_soon_threadsafe(self._accepted, answer.url, piece, whole)
+        self._loop.call_soon_threadsafe(self._accepted, answer, piece, whole)
 
-    def _accepted(self, url: str, piece: Piece, whole: bool) -> None:
-        self._route.arrived(url)
+    def _accepted(self, answer: Answer, piece: Piece, whole: bool) -> None:
+        self._route.arrived(answer.url)
+        self._round_trip_s = max(self._round_trip_s, answer.round_trip_s)
         self._move_to(self._route.host)
         self.meter.phase = Phase.DOWNLOADING
         self.meter.last_error = None
@@ -137,9 +138,9 @@ class Gathering:
         size = self._facts.size_bytes
         if size is None or not self._parallel or now < self._pause_until:
             return
-        left = size - meter.bytes_done
-        share = self._shared.hosts.share(self._host)
-        self._tuner.sample(meter.bytes_done, left, now, share=share, round_trip_s=self._round_trip_s)
+        sample = Sample(now, meter.bytes_done, self._shared.pump.waited_s, size - meter.bytes_done)
+        self._tuner.take(sample, share=self._shared.hosts.share(self._host), round_trip_s=self._round_trip_s)
+        self._pieces.keep(self._tuner.target)
         self.part.waits_for_hash = self._tuner.target == 1
 
     @property
@@ -189,7 +190,6 @@ class Gathering:
             )
 
         answer = await self._route.ask(make)
-        self._round_trip_s = answer.round_trip_s or self._round_trip_s
         self._judge(answer, piece)
 
     def _judge(self, answer: Answer, piece: Piece) -> None:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from bisect import insort
 from dataclasses import dataclass, field
+from operator import attrgetter
 
 from backend.downloads.transfer.blocks import BLOCK_BYTES
 from backend.downloads.transfer.ranges import Range
@@ -121,12 +123,19 @@ class Pieces:
         """Return the first gap as a whole, for a single stream."""
         return self._begin(Piece(*self._todo.pop(0))) if self._todo else None
 
+    def keep(self, connections: int) -> None:
+        """Let only *connections* pieces run on, those nearest to the beginning; the others end within a block."""
+        for piece in sorted(self.active, key=attrgetter("position"))[connections:]:
+            stop = -(-(piece.position + _SMALLEST_REST_BYTES) // BLOCK_BYTES) * BLOCK_BYTES
+            if stop < piece.stop:
+                insort(self._todo, (stop, piece.stop))
+                piece.stop = stop
+
     def end(self, piece: Piece) -> None:
         """Take back a piece whose request has ended; what is missing of it is handed out again."""
         self.active.remove(piece)
         if self.size_bytes is not None and piece.position < piece.stop:
-            self._todo.append((piece.position, piece.stop))
-            self._todo.sort()
+            insort(self._todo, (piece.position, piece.stop))
 
     def _begin(self, piece: Piece) -> Piece:
         self.active.append(piece)

@@ -47,6 +47,7 @@ class Pump:
         self._timer_at: float | None = None
         self._watched_at = 0.0
         self._ending = False
+        self.waited_s = 0.0  # for the line; not while everything is paused for our own sake
         self._thread = threading.Thread(target=self._run, name="download-pump", daemon=True)
         self._multi.setopt(pycurl.M_SOCKETFUNCTION, self._watch_socket)
         self._multi.setopt(pycurl.M_TIMERFUNCTION, self._set_timer)
@@ -113,7 +114,7 @@ class Pump:
             self._end()
 
     def _turn(self) -> None:
-        for descriptor, events in self._epoll.poll(self._wait_s(), _EVENTS):
+        for descriptor, events in self._wait():
             if descriptor == self._bell:
                 with suppress(BlockingIOError):
                     os.eventfd_read(self._bell)
@@ -133,6 +134,14 @@ class Pump:
             self._end_stalled(now)
             for request in self._running:
                 request.hand_over_late(now)
+
+    def _wait(self) -> list[tuple[int, int]]:
+        for_the_line = len(self._paused) < len(self._running)
+        began_at = monotonic_s()
+        ready = self._epoll.poll(self._wait_s(), _EVENTS)
+        if for_the_line:
+            self.waited_s += monotonic_s() - began_at
+        return ready
 
     def _wait_s(self) -> float:
         wait_s = _IDLE_WAIT_S if not self._running else _WATCH_EVERY_S
@@ -166,8 +175,6 @@ class Pump:
         if request.bucket is not None:
             self._throttle.leave(request.bucket)
         curl = request.curl
-        # Half of the time of the handshakes: near enough for deciding how long a measurement must last.
-        request.answer.round_trip_s = curl.getinfo(pycurl.PRETRANSFER_TIME) / 2
         self._multi.remove_handle(curl)
         curl.close()  # the rest of a body is not wanted: its socket closes now
         curl.request = None

@@ -17,6 +17,7 @@ from backend.downloads.transfer.part import Part
 from backend.downloads.transfer.pieces import Piece
 from backend.downloads.transfer.terms import Meter
 from backend.downloads.transfer.throttle import Bucket, Throttle
+from backend.kit.clock import monotonic_s
 from backend.sources import is_forbidden_address
 
 # Civitai's edge refuses an empty agent and those of well-known libraries.
@@ -95,6 +96,7 @@ class Request:
         self.answer = Answer(url)
         self.ended: asyncio.Future[Answer] = self._loop.create_future()
         self.curl: Any = None
+        self._made_at = 0.0
         self._held = (-1, 0.0)  # the offset of the block at hand, and since when it is at hand
         self.seen_at = 0.0
         self.seen_mark: tuple[int, int, int] = (0, 0, 0)
@@ -133,7 +135,7 @@ class Request:
             curl.setopt(pycurl.CAINFO, self._cafile)
         if self._byte_range is not None:
             curl.setopt(pycurl.RANGE, f"{self._byte_range[0]}-{self._byte_range[1] - 1}")
-        self.curl = curl
+        self.curl, self._made_at = curl, monotonic_s()
         return curl
 
     def can_go_on(self) -> bool:
@@ -167,6 +169,8 @@ class Request:
 
     def _check_address(self, remote_ip: str, _local_ip: str, _remote_port: int, _local_port: int) -> int:
         """Refuse, before anything is said, an address that no name should lead to."""
+        # Half of the time of the handshakes: near enough for deciding how long a measurement must last.
+        self.answer.round_trip_s = (monotonic_s() - self._made_at) / 2
         self.answer.forbidden = is_forbidden_address(remote_ip)
         return pycurl.PREREQFUNC_ABORT if self.answer.forbidden else pycurl.PREREQFUNC_OK
 

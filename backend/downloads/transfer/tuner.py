@@ -1,4 +1,4 @@
-"""How many connections one file should have: more while more is faster, and back where it is not.
+"""How many connections one file should have: one while it fills the line, more where more is faster, and back where not.
 
 A host that limits each connection, or one far away, rewards every connection; a line that one connection fills punishes
 them: the blocks arrive out of order, and have to be read back to be hashed.
@@ -7,16 +7,42 @@ them: the blocks arrive out of order, and have to be read back to be hashed.
 from __future__ import annotations
 
 from collections import deque
+from dataclasses import dataclass
 
 _EVERY_S = 0.25
-_MEASURE_S = 0.5  # two samples; the first is not counted: new connections begin slowly, paused sockets with a burst
-_CONDEMN_S = 1.0  # to find that connections do not pay takes longer
+_JUDGED_S = 0.5  # the first sample of a trial is not counted: new connections begin slowly
+_CONDEMN_S = 1.0  # to find that connections make no difference takes longer
 _ROUND_TRIPS = 8
-_GAIN = 1.15  # less than that is noise
-_WORTH_S = 1.5  # a file that is done by then needs no help
+_GAIN = 1.2  # less than that is noise
+_FULL_GAIN = 1.6  # the second brings nearly what the first does: it is each connection that is limited
+_WORTH_S = 3.0  # a file that is done by then needs no help
+_WAITING = 0.35  # of the time: what waits less for its line cannot become half as fast again by having more of it
 _HOLD_S, _LONGEST_HOLD_S = 4.0, 240.0
 _CROWDED_HOLD_S = 60.0
-_FIRST_STEP = 8  # one trial instead of three: each costs half a second at the old speed
+
+
+@dataclass(frozen=True, slots=True)
+class Sample:
+    """What a file has come to.
+
+    Args:
+        received_bytes: Since its beginning.
+        waited_s: How long nothing but the line has kept bytes from coming, since whenever.
+        left_bytes: What is still to come.
+    """
+
+    at: float
+    received_bytes: int
+    waited_s: float
+    left_bytes: int
+
+
+@dataclass(slots=True)
+class _Trial:
+    before: int
+    rate_before: float
+    began_at: float
+    counted_from: Sample | None = None
 
 
 class Tuner:
@@ -25,19 +51,18 @@ class Tuner:
     Args:
         limit: The most connections.
         begin_with: What paid at this host before.
-        have_bytes: What an earlier run left.
     """
 
-    def __init__(self, limit: int, begin_with: int, now: float, have_bytes: int = 0) -> None:
+    def __init__(self, limit: int, begin_with: int) -> None:
         self._limit = limit
         self._ceiling = limit
         self._held_until = 0.0
         self._hold_s = _HOLD_S
-        self._sampled_at = now
-        self._sampled_bytes = have_bytes
+        self._last: Sample | None = None
         self._rates: deque[float] = deque(maxlen=4)
-        self._changed_at = now
-        self._trial: tuple[int, float] | None = None
+        self._changed_at = 0.0
+        self._trial: _Trial | None = None
+        self._factor = 2
         self.target = max(1, min(limit, begin_with))
 
     @property
@@ -48,23 +73,28 @@ class Tuner:
     @property
     def proven(self) -> int:
         """How many connections have paid, without those that are on trial."""
-        return self.target if self._trial is None else self._trial[0]
+        return self.target if self._trial is None else self._trial.before
 
-    def sample(self, received_bytes: int, left_bytes: int, now: float, *, share: int, round_trip_s: float) -> None:
-        """Measure, and choose how many connections shall work; a quarter of a second apart.
+    def take(self, sample: Sample, *, share: int, round_trip_s: float) -> None:
+        """Choose how many connections shall work; looks at a sample every quarter of a second.
 
         Args:
             share: What the host's limit leaves for this file.
         """
-        passed_s = now - self._sampled_at
-        if passed_s >= _EVERY_S:
-            self._rates.append(max(0, received_bytes - self._sampled_bytes) / passed_s)
-            self._sampled_at, self._sampled_bytes = now, received_bytes
+        last, now = self._last, sample.at
+        if last is None:  # bytes come from now on
+            self._last, self._changed_at = sample, now
+        elif now - last.at >= _EVERY_S:
+            self._last = sample
+            self._rates.append(_rate(last, sample))
+            waiting = (sample.waited_s - last.waited_s) / (now - last.at)
             if now >= self._held_until:
                 self._ceiling = self._limit
-            measured = now - self._changed_at >= max(_MEASURE_S, _ROUND_TRIPS * round_trip_s)
-            if measured and self._rates:
-                self._judge(left_bytes, now, min(self._ceiling, share))
+            settled_s = _ROUND_TRIPS * round_trip_s
+            if self._trial is not None:
+                self._judge(self._trial, sample, max(_JUDGED_S, settled_s))
+            if self._trial is None and waiting >= _WAITING and now - self._changed_at >= settled_s:
+                self._try_more(sample, min(self._ceiling, share))
         self.target = max(1, min(self.target, self._ceiling, share))
 
     def crowded(self, active: int, now: float) -> None:
@@ -74,17 +104,31 @@ class Tuner:
         self.target = self._ceiling
         self._held_until = now + _CROWDED_HOLD_S
 
-    def _judge(self, left_bytes: int, now: float, allowed: int) -> None:
-        rate = self._rates[-1]
-        if self._trial is not None:
-            before, rate_before = self._trial
-            if rate < rate_before * _GAIN and now - self._changed_at < _CONDEMN_S:
-                return
-            self._trial = None
-            if max(rate, self.speed_bytes_s) < rate_before * _GAIN:
-                self.target = self._ceiling = before
-                self._held_until, self._hold_s = now + self._hold_s, min(_LONGEST_HOLD_S, self._hold_s * 2)
-                return
-        if self.target < allowed and left_bytes > rate * _WORTH_S and rate > 0:
-            self._trial = (self.target, rate)
-            self.target, self._changed_at = min(allowed, max(_FIRST_STEP, self.target * 2)), now
+    def _try_more(self, sample: Sample, allowed: int) -> None:
+        rate = max(self.speed_bytes_s, self._rates[-1])
+        if self.target < allowed and 0 < rate * _WORTH_S < sample.left_bytes:
+            self._trial = _Trial(self.target, rate, sample.at)
+            self.target = min(allowed, self.target * self._factor)
+
+    def _judge(self, trial: _Trial, sample: Sample, judged_s: float) -> None:
+        """End the trial once its worth is known: at once when it pays or harms, later when it makes no difference."""
+        if trial.counted_from is None:
+            trial.counted_from = sample
+            return
+        age_s = sample.at - trial.began_at
+        if age_s < judged_s:
+            return
+        gain = _rate(trial.counted_from, sample) / trial.rate_before
+        if gain >= _GAIN:
+            self._factor = self._limit if gain >= _FULL_GAIN else 2
+        elif gain < 1 or age_s >= max(_CONDEMN_S, judged_s):
+            self._factor = 2
+            self.target = self._ceiling = trial.before
+            self._held_until, self._hold_s = sample.at + self._hold_s, min(_LONGEST_HOLD_S, self._hold_s * 2)
+        else:
+            return
+        self._trial, self._changed_at = None, sample.at
+
+
+def _rate(earlier: Sample, later: Sample) -> float:
+    return max(0, later.received_bytes - earlier.received_bytes) / (later.at - earlier.at)

@@ -13,7 +13,7 @@ from backend.downloads.transfer.facts import SourceFacts
 from backend.downloads.transfer.pieces import FIRST_PIECE_BYTES, Pieces
 from backend.downloads.transfer.ranges import Ranges
 from backend.downloads.transfer.retry import Patience, Setback, StartOver, retry_after_s
-from backend.downloads.transfer.tuner import Tuner
+from backend.downloads.transfer.tuner import Sample, Tuner
 from backend.kit.clock import monotonic_s
 
 MIB = 1 << 20
@@ -68,33 +68,75 @@ def test_a_piece_that_ends_early_is_handed_out_again() -> None:
     assert again.start == 1000
 
 
-def tune(tuner: Tuner, speed_of: dict[int, float], seconds: float) -> list[int]:
-    """Let a tuner watch a link whose speed depends on the number of connections; return the targets it chose."""
+def test_pieces_that_are_given_back_end_within_a_block() -> None:
+    """The one nearest to the beginning runs on; what the others do not bring is handed out again."""
+    pieces = Pieces(300 * MIB, [(0, 300 * MIB)])
+    taken = [pieces.take(speed_bytes_s=1e8, connections=3) for _ in range(3)]
+    first, second, third = (piece for piece in taken if piece is not None)
+    second.position += 5 * MIB + 7
+    stop_of_first = first.stop
+    pieces.keep(1)
+    pieces.keep(1)
+    assert first.stop == stop_of_first
+    assert second.stop == second.start + 6 * MIB
+    assert third.stop == third.start + MIB
+    second.position, third.position = second.stop, third.stop
+    pieces.end(second)
+    pieces.end(third)
+    again = pieces.take(speed_bytes_s=1e9, connections=1)
+    assert again is not None
+    assert again.start == second.stop
+
+
+def tune(tuner: Tuner, speed_of: dict[int, float], seconds: float, *, waiting: float = 0.9) -> list[int]:
+    """Let a tuner watch a link whose speed depends on the number of connections; return the targets it chose.
+
+    ``waiting`` is the share of the time in which nothing but the link kept bytes from coming.
+    """
     now, received, targets = 0.0, 0.0, []
     while now < seconds:
+        tuner.take(Sample(now, int(received), now * waiting, 1 << 40), share=16, round_trip_s=0.01)
+        targets.append(tuner.target)
         now += 0.25
         received += speed_of.get(tuner.target, max(speed_of.values())) * 0.25
-        tuner.sample(int(received), 1 << 40, now, share=16, round_trip_s=0.01)
-        targets.append(tuner.target)
     return targets
 
 
 def test_connections_are_added_while_they_pay() -> None:
     """A host that limits each connection gets as many as are allowed, within a second."""
-    targets = tune(Tuner(8, 1, 0.0), {n: n * 5e6 for n in range(1, 9)}, 1.0)
+    targets = tune(Tuner(8, 1), {n: n * 5e6 for n in range(1, 9)}, 1.25)
     assert targets[-1] == 8
+
+
+def test_the_second_connection_shows_whether_more_are_worth_it() -> None:
+    """Nobody opens eight connections before two were faster than one."""
+    targets = tune(Tuner(8, 1), {1: 50e6, 2: 70e6, 4: 70e6, 8: 70e6}, 20.0)
+    assert 8 not in targets
+    assert targets.count(2) > 0.8 * len(targets)
 
 
 def test_connections_that_do_not_pay_are_given_back() -> None:
     """A line that one connection fills keeps one; the trial is repeated ever more rarely."""
-    targets = tune(Tuner(8, 1, 0.0), {1: 100e6, 8: 101e6}, 60.0)
+    targets = tune(Tuner(8, 1), {1: 100e6, 2: 101e6}, 60.0)
     assert targets.count(1) > 0.93 * len(targets)
-    assert targets.count(8) > 0
+    assert targets.count(2) > 0
+    assert max(targets) == 2
+
+
+def test_connections_that_harm_are_given_back_at_once() -> None:
+    """A trial that makes the file slower is over after half a second."""
+    targets = tune(Tuner(8, 1), {1: 100e6, 2: 90e6}, 3.0)
+    assert targets.count(2) == 2
+
+
+def test_a_file_that_does_not_wait_for_its_line_keeps_one_connection() -> None:
+    """Where the disk, the hash or the processor are the limit, more connections cannot help."""
+    assert max(tune(Tuner(8, 1), {n: n * 5e6 for n in range(1, 9)}, 20.0, waiting=0.2)) == 1
 
 
 def test_a_crowded_host_keeps_what_works() -> None:
     """After a 429 no more connections than were working at that moment are tried for a while."""
-    tuner = Tuner(8, 8, 0.0)
+    tuner = Tuner(8, 8)
     tuner.crowded(2, 0.0)
     assert max(tune(tuner, {n: n * 5e6 for n in range(1, 9)}, 50.0)) == 2
 
