@@ -10,10 +10,12 @@ import threading
 from collections.abc import Callable
 from pathlib import Path
 
-from backend.downloads.transfer.disk import ensure_room
+from backend.downloads.transfer.disk import begin_writing_back, ensure_room
 from backend.downloads.transfer.ranges import Range
 from backend.downloads.transfer.state import PartState, save_state
+from backend.kit.clock import monotonic_s
 
+_WRITE_BACK_EVERY_S = 0.1  # so that the last fdatasync, which a finished file waits for, has little left to do
 _EVERY_S = 1.0  # what a crash costs is at most this much, and what arrives while the disk works
 
 
@@ -62,10 +64,15 @@ class Keeper:
 
     def _run(self) -> None:
         try:
-            while not self._ending.wait(_EVERY_S):
+            checkpoint_at = monotonic_s() + _EVERY_S
+            while not self._ending.wait(_WRITE_BACK_EVERY_S):
+                begin_writing_back(self._handle)
+                if monotonic_s() < checkpoint_at:
+                    continue
                 self._checkpoint()
                 if self.watches_space:
                     ensure_room(self._destination.parent, 1, self._reserve_bytes())
+                checkpoint_at = monotonic_s() + _EVERY_S
             self._checkpoint()
         except Exception as error:  # noqa: BLE001 -- whatever ends this thread must end the transfer too
             self._failed(error)
