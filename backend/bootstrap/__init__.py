@@ -6,5 +6,6 @@ in reverse, so that whatever a part needs is there as long as the part itself.
 
 from backend.bootstrap.opening import run_services
 from backend.bootstrap.services import Services, owner_of
+from backend.bootstrap.starting import ComfyUIState, StartupReport
 
-__all__ = ["Services", "owner_of", "run_services"]
+__all__ = ["ComfyUIState", "Services", "StartupReport", "owner_of", "run_services"]

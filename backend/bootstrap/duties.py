@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable
 
 from backend.kit.listening import Address, listening_addresses
 from backend.logs import get_logger
@@ -27,16 +28,20 @@ async def look_for_mounts(paths: ModelPaths) -> None:
             log.warning("model_folders_unreadable", reason=str(error))
 
 
-async def tell_address(lock: WorkspaceLock, elsewhere: frozenset[Address], token: str) -> None:
+async def tell_address(
+    lock: WorkspaceLock, elsewhere: frozenset[Address], token: str, listening: Callable[[], None]
+) -> None:
     """Let commands on this machine find the server around this application, as soon as it listens.
 
     Args:
         elsewhere: Where this process listened before; inside a command it listens nowhere, and nobody is told.
+        listening: Called when it listens.
     """
     wait_s = 0.01
     while not (ours := await asyncio.to_thread(listening_addresses) - elsewhere):
         await asyncio.sleep(wait_s)
         wait_s = min(wait_s * 2, _LOOK_FOR_SERVER_EVERY_S)
+    listening()
     listens_at, port = min(ours)
     host = _LOOPBACK.get(listens_at, listens_at)
     await asyncio.to_thread(lock.announce, f"http://{f'[{host}]' if ':' in host else host}:{port}", token)

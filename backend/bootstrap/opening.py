@@ -10,7 +10,9 @@ from contextlib import AsyncExitStack, asynccontextmanager
 from backend.auth import Auth
 from backend.bootstrap.duties import look_for_mounts, stop, tell_address
 from backend.bootstrap.generating import ask_about, bucket_of, hash_of_models, make_generation, open_library
+from backend.bootstrap.measuring import MeasuredVolume
 from backend.bootstrap.services import Services
+from backend.bootstrap.starting import Startup, make_desk
 from backend.bootstrap.values import (
     SHIPPED_PRESETS,
     number,
@@ -35,7 +37,7 @@ from backend.paths import ModelPaths
 from backend.presets import CatalogStore, PresetManager
 from backend.sources import FileRef, Sources, Tokens
 from backend.storage import Ledger
-from backend.system import Preferences, WorkspaceLock, report_host
+from backend.system import Preferences, StartupRecorder, WorkspaceLock, report_host
 
 log = get_logger(__name__)
 
@@ -55,26 +57,37 @@ async def run_services(
     """
     register_secrets(settings)
     config_dir = settings.config_dir
+    recorder = StartupRecorder()
     async with AsyncExitStack() as stack:
+        await asyncio.to_thread(recorder.loaded)
         elsewhere = await asyncio.to_thread(listening_addresses)
         lock = await asyncio.to_thread(WorkspaceLock(config_dir).__enter__)
         stack.push_async_callback(asyncio.to_thread, lock.__exit__, None, None, None)
-        database = await asyncio.to_thread(Database.open, config_dir / "hearth.db")
+        with recorder.phase("database", "Database opened and migrated"):
+            database = await asyncio.to_thread(Database.open, config_dir / "hearth.db")
         stack.push_async_callback(asyncio.to_thread, database.close)
-        services = await _open(stack, settings, database, announce or _announce)
+        with recorder.phase("parts", "Presets, downloads and results opened"):
+            services = await _open(stack, settings, database, recorder, announce or _announce)
         duties = {
             "mounts": look_for_mounts(services.paths),
             "host": report_host(services.hub, services.host_sample),
-            "address": tell_address(lock, elsewhere, services.auth.local_token()),
+            "services": services.processes.report(),
+            "startup": services.startup.run(),
+            "address": tell_address(lock, elsewhere, services.auth.local_token(), recorder.end),
         }
         for name, duty in duties.items():
             stack.push_async_callback(stop, asyncio.create_task(duty, name=name))
         log.info("hearth_started", workspace=str(settings.workspace), presets=len(services.presets.catalog.presets))
+        recorder.begin("listening", "First page served")
         yield services
 
 
 async def _open(
-    stack: AsyncExitStack, settings: Settings, database: Database, announce: Callable[[str], None]
+    stack: AsyncExitStack,
+    settings: Settings,
+    database: Database,
+    recorder: StartupRecorder,
+    announce: Callable[[str], None],
 ) -> Services:
     hub = Hub()
     preferences = Preferences(database, preference_defaults(settings), settings.model_fields_set)
@@ -145,9 +158,11 @@ async def _open(
         ask=lambda url: ask_about(sources, url),
         downloads=downloads,
     )
+    processes = await asyncio.to_thread(make_desk, settings, generation, hub)
+    startup = Startup(recorder, settings.hearth_run_dir, settings.workspace, processes, generation)
     return Services(
         settings, database, preferences, auth, tokens, sources, paths, ledger, hub, engine, downloads, presets, results,
-        workflows, uploads, generation, workflow_desk,
+        workflows, uploads, generation, workflow_desk, processes, startup, MeasuredVolume(settings.workspace),
     )  # fmt: skip
 
 

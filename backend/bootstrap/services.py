@@ -9,7 +9,9 @@ from pathlib import Path
 from typing import Any
 
 from backend.auth import Auth, Identity, Scope
-from backend.bootstrap.values import FRONT_END, number
+from backend.bootstrap.measuring import MeasuredVolume
+from backend.bootstrap.starting import Startup
+from backend.bootstrap.values import FRONT_END, number, torch_prefixes
 from backend.config import Settings
 from backend.database import Database
 from backend.downloads import DownloadService
@@ -25,7 +27,7 @@ from backend.paths import ModelPaths
 from backend.presets import PresetManager
 from backend.sources import Sources, Tokens
 from backend.storage import Ledger
-from backend.system import Check, Installation, Preferences, run_checks, sample_host
+from backend.system import Check, Installation, Preferences, ServiceDesk, run_checks, sample_host, speed_checks
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,6 +51,9 @@ class Services:
     uploads: Uploads
     generation: GenerationService
     workflow_desk: WorkflowDesk
+    processes: ServiceDesk
+    startup: Startup
+    volume: MeasuredVolume
 
     @property
     def extra_model_paths(self) -> Path:
@@ -68,8 +73,12 @@ class Services:
         roots = (self.settings.workspace, *self.paths.roots())
         return (await asyncio.to_thread(sample_host, roots)).as_dict()
 
-    async def checks(self) -> list[Check]:
-        """Look for what is wrong with this installation."""
+    async def checks(self, *, measure: bool = False) -> list[Check]:
+        """Look for what is wrong with this installation.
+
+        Args:
+            measure: Measure the volume's speed too, which takes two seconds; otherwise what was measured before is told.
+        """
         catalog = self.presets.catalog
         installation = Installation(
             workspace=self.settings.workspace,
@@ -82,8 +91,14 @@ class Services:
             catalog_size=len(catalog.presets),
             catalog_warnings=catalog.warnings,
             front_end=FRONT_END,
+            run_dir=self.settings.hearth_run_dir
+            if await asyncio.to_thread(self.settings.hearth_run_dir.is_dir)
+            else None,
+            torch_prefixes=torch_prefixes(self.settings),
         )
-        return await asyncio.to_thread(run_checks, installation)
+        speed = await self.volume.measure() if measure else self.volume.last
+        found = await asyncio.to_thread(run_checks, installation)
+        return [*found, *([] if speed is None else speed_checks(speed))]
 
 
 def owner_of(who: Identity) -> Owner:

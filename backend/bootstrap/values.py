@@ -15,6 +15,7 @@ from backend.kit.redact import register_secret
 _ROOT = Path(__file__).parent.parent.parent
 SHIPPED_PRESETS = _ROOT / "config" / "presets"
 SHIPPED_WORKFLOWS = _ROOT / "config" / "workflows"
+_IMAGE_VENV = Path("/opt/venv")
 FRONT_END = _ROOT / "frontend" / "static" / "dist" / "manifest.json"
 
 
@@ -37,6 +38,12 @@ def token_environment(settings: Settings) -> dict[str, str]:
         "github.com": settings.github_token,
     }
     return {host: token.get_secret_value() for host, token in given.items() if token is not None}
+
+
+def torch_prefixes(settings: Settings) -> tuple[Path, ...]:
+    """Return the environments in which ComfyUI's PyTorch may be: the image's, or that of the checkout."""
+    checkout = settings.comfyui_dir
+    return (_IMAGE_VENV,) if checkout is None else (checkout / ".venv", checkout / "venv", checkout.parent / ".venv")
 
 
 def register_secrets(settings: Settings) -> None:

@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 from backend.cli import downloads, presets, serving
+from backend.cli.doctor import show_findings
 from backend.cli.output import say, show_json, show_table
 from backend.cli.session import Json, errors_shown, session, settings_of
 from backend.version import VERSION
@@ -17,8 +18,6 @@ app = typer.Typer(
 )
 app.add_typer(presets.app, name="presets")
 app.add_typer(downloads.app, name="downloads")
-
-_MARKS = {"ok": ("✓", "green"), "warning": ("!", "yellow"), "problem": ("✗", "red")}
 
 
 def main() -> None:
@@ -62,18 +61,20 @@ def paths(context: typer.Context, json_output: Json = False) -> None:
 
 
 @app.command()
-def doctor(context: typer.Context, json_output: Json = False) -> None:
+def doctor(
+    context: typer.Context,
+    measure: Annotated[
+        bool, typer.Option("--measure/--no-measure", help="Measure the volume's speed: two seconds, 64 MiB for as long.")
+    ] = True,
+    json_output: Json = False,
+) -> None:
     """Check this installation and say how to mend what is wrong; status 1 when something is."""
     with session(context, as_json=json_output) as door:
-        answer = door.call("GET", "/api/system/checks")
+        answer = door.call("GET", "/api/system/checks", params={"measure": measure})
         if json_output:
             show_json(answer)
         else:
-            for check in answer["items"]:
-                mark, style = _MARKS[check["state"]]
-                say(f"{mark} {check['message']}", style=style)
-                if check["hint"]:
-                    say(f"  {check['hint']}", style="dim")
+            show_findings(answer["items"])
         if any(check["state"] == "problem" for check in answer["items"]):
             raise typer.Exit(1)
 

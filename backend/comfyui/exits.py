@@ -9,10 +9,14 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True)
 class Exit:
-    """How the child ended; ``code`` is negative for a signal, as the operating system has it."""
+    """How the child ended; ``code`` is negative for a signal, as the operating system has it.
+
+    ``is_reboot`` when it ended in order to be started again, as ComfyUI-Manager does after an installation.
+    """
 
     code: int
     after_s: float
+    is_reboot: bool = False
 
     @property
     def reason(self) -> str:

@@ -19,6 +19,8 @@ _PRIVATE = (
     "CIVITAI",
     "GITHUB_TOKEN",
 )
+# ComfyUI-Manager's agreement with comfy-cli: instead of executing itself anew it leaves "<value>.reboot" and exits with 0.
+_SESSION = "__COMFY_CLI_SESSION__"
 # Runs in the child before ComfyUI does: the kernel shall end it when Hearth dies, however Hearth dies (prctl(2)), and
 # SIGINT shall stop it even where Hearth was started with SIGINT ignored, as shells do with background jobs.
 _BOUND_TO_PARENT = (
@@ -81,8 +83,18 @@ class LaunchPlan:
         return [command[0], "-I", "-S", "-c", _BOUND_TO_PARENT, str(parent), *command]
 
     def child_environment(self) -> dict[str, str]:
-        """Return the environment without what is private to Hearth."""
-        return {name: value for name, value in self.environment.items() if not name.startswith(_PRIVATE)}
+        """Return the environment without what is private to Hearth, and with where a wish for a restart is left."""
+        kept = {name: value for name, value in self.environment.items() if not name.startswith(_PRIVATE)}
+        return {**kept, _SESSION: str(self._session)}
+
+    @property
+    def reboot_mark(self) -> Path:
+        """The file that ComfyUI-Manager leaves before it ends ComfyUI in order to have it started again."""
+        return self._session.with_name(f"{self._session.name}.reboot")
+
+    @property
+    def _session(self) -> Path:
+        return (self.base_directory or self.installation.directory) / "user" / f".hearth-{self.port}"
 
     def prepare(self) -> None:
         """Make the folders without which ComfyUI does not start; blocking.
@@ -95,3 +107,5 @@ class LaunchPlan:
             (self.base_directory / "custom_nodes").mkdir(parents=True, exist_ok=True)
         if self.database is not None:
             self.database.parent.mkdir(parents=True, exist_ok=True)
+        self.reboot_mark.parent.mkdir(parents=True, exist_ok=True)
+        self.reboot_mark.unlink(missing_ok=True)

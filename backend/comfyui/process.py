@@ -11,6 +11,7 @@ from collections import deque
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
+from datetime import datetime
 from enum import StrEnum
 
 from backend.comfyui.client import ComfyUIClient
@@ -20,7 +21,7 @@ from backend.comfyui.launch import LaunchPlan
 from backend.comfyui.log_ring import LogRing
 from backend.comfyui.wire import Timeouts
 from backend.kit.backoff import delay_s
-from backend.kit.clock import monotonic_s
+from backend.kit.clock import monotonic_s, utc_now
 
 logger = logging.getLogger(__name__)
 
@@ -78,6 +79,9 @@ class ComfyUIProcess:
         self.plan = plan
         self.log = LogRing()
         self.last_exit: Exit | None = None
+        self.last_exit_at: datetime | None = None
+        self.started_at: datetime | None = None
+        self.restarts = 0
         self.error: ProcessError | None = None
         self._pace = pace or ProcessPace()
         self._on_change = on_change
@@ -156,7 +160,13 @@ class ComfyUIProcess:
                 await self._turn(ProcessState.FAILED)
                 return
             lived_s = monotonic_s() - began_s
-            self.last_exit = Exit(code, lived_s)
+            self.last_exit = Exit(code, lived_s, is_reboot=await asyncio.to_thread(self._took_reboot_mark))
+            self.last_exit_at = utc_now()
+            self.restarts += 1
+            if self.last_exit.is_reboot:
+                logger.info("ComfyUI asked to be started again")
+                await self._turn(ProcessState.STARTING)
+                continue
             logger.warning("ComfyUI %s after %.0f seconds", self.last_exit.reason, lived_s)
             if lived_s >= self._pace.steady_s:
                 ends_s.clear()
@@ -183,6 +193,7 @@ class ComfyUIProcess:
             stderr=asyncio.subprocess.STDOUT,
             start_new_session=True,
         )
+        self.started_at = utc_now()
         assert child.stdout is not None
         reading = asyncio.create_task(self._read(child.stdout))
         greeting = asyncio.create_task(self._greet(child))
@@ -200,6 +211,13 @@ class ComfyUIProcess:
                     async with asyncio.timeout(1):
                         await reading
                 reading.cancel()
+
+    def _took_reboot_mark(self) -> bool:
+        try:
+            self.plan.reboot_mark.unlink()
+        except OSError:
+            return False
+        return True
 
     async def _end(self, child: asyncio.subprocess.Process) -> None:
         if child.returncode is not None:

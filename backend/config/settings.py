@@ -214,6 +214,9 @@ class Settings(BaseModel):
     pgid: int | None = _v(None, "Group id that files belong to.", ge=0, aliases=("WANTED_GID",))
     umask: str | None = _v(None, "Octal mask of new files' permissions, such as 022.", pattern=r"^0?[0-7]{3}$")
     time_zone: str | None = _v(None, "Time zone of logs and pages, such as Europe/Berlin.", aliases=("TZ",))
+    hearth_run_dir: Path = _v(
+        Path("/run/hearth"), "Where the container's start leaves its timeline and its services; absent outside of one."
+    )
     public_key: str | None = _v(None, "SSH public key that may sign in to the container.")
 
     @field_validator("hf_endpoint", "civitai_endpoint", "github_endpoint", "preset_catalog_url", "results_s3_endpoint")

@@ -22,6 +22,8 @@ DOWNLOAD_REMOVED = "download.removed"
 DOWNLOAD_QUEUE = "download.queue"
 STORAGE_CHANGED = "storage.changed"
 SYSTEM_SAMPLE = "system.sample"
+SERVICE_CHANGED = "service.changed"
+LOG_LINES = "log.lines"
 PRESET_CHANGED = "preset.changed"
 VERIFICATION_PROGRESS = "verification.progress"
 CATALOG_UPDATED = "catalog.updated"
@@ -37,6 +39,16 @@ _DOCUMENTED = (
     (DOWNLOAD_QUEUE, DOWNLOADS, "The order of the queue, and whether all of it is paused."),
     (STORAGE_CHANGED, STORAGE, "Used and free bytes of each volume that holds models: `{items: [...]}`."),
     (SYSTEM_SAMPLE, SYSTEM, "Processor, memory, disks and graphics cards, once a second; only the newest is sent."),
+    (
+        SERVICE_CHANGED,
+        SYSTEM,
+        "A service came, went, or was asked for something: as in `GET /api/system/services`; key: its name.",
+    ),
+    (
+        LOG_LINES,
+        "logs",
+        "Lines that a service wrote: `{lines: [{at, level, text}]}`, on `/ws/system/services/{name}/logs` only; key: its name.",
+    ),
     (PRESET_CHANGED, PRESETS, "The status of a preset: `{id, status}`; key: the preset's id."),
     (
         VERIFICATION_PROGRESS,

@@ -49,3 +49,27 @@ class WorkspaceUnusable(SystemIssue):
     code = "workspace_unusable"
     status = 500
     default_hint = "Make the folder writable for the user that runs Hearth, or set WORKSPACE to another one."
+
+
+class UnknownService(SystemIssue):
+    """There is no service of this name."""
+
+    code = "service_not_found"
+    status = 404
+    default_hint = "GET /api/system/services lists every service."
+
+
+class IllegalServiceAction(SystemIssue):
+    """The service cannot be asked for this in its present state; nothing was done."""
+
+    code = "illegal_service_action"
+    status = 409
+    default_hint = "GET /api/system/services tells what can be asked of each service."
+
+
+class ServiceNotSteered(SystemIssue):
+    """The supervisor of the service refused, or does not answer."""
+
+    code = "service_not_steered"
+    status = 502
+    default_hint = "Look at the log of the service and of the container."

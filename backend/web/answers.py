@@ -12,6 +12,7 @@ from backend.web.rendering import render_template
 
 DOWNLOADS_CHANGED = "hearth:downloads"
 PRESETS_CHANGED = "hearth:presets"
+SERVICES_CHANGED = "hearth:services"
 CLOSE_DIALOG = "hearth:close-dialog"
 UNTICK = "hearth:untick"
 

@@ -15,6 +15,7 @@ from urllib.parse import urlsplit
 
 from markupsafe import Markup, escape
 
+from backend.kit.clock import utc_now
 from backend.kit.units import format_bytes
 
 _NBSP = "\u00a0"
@@ -70,6 +71,23 @@ def moment(iso: str) -> str:
     return datetime.fromisoformat(iso).astimezone(UTC).strftime("%-d %b %Y, %H:%M UTC")
 
 
+def clock(at: datetime) -> str:
+    """Write the time of a log line in UTC, for browsers whose script does not put it into local time."""
+    return at.astimezone(UTC).strftime("%H:%M:%S")
+
+
+def ago(at: datetime) -> float:
+    """Return the seconds since a moment."""
+    return max(0.0, (utc_now() - at).total_seconds())
+
+
+def millis(ms: int) -> str:
+    """Write a span of a start: 38 ms, 940 ms, 4.63 s, 1 min 12 s."""
+    if ms < 1000:
+        return f"{ms}{_NBSP}ms"
+    return f"{ms / 1000:.2f}{_NBSP}s" if ms < _MINUTE_S * 1000 else duration(ms / 1000)
+
+
 def lasted(begin: str, end: str) -> str:
     """Write the time between two ISO 8601 times; tenths of a second below ten seconds."""
     seconds = (datetime.fromisoformat(end) - datetime.fromisoformat(begin)).total_seconds()
@@ -82,5 +100,5 @@ def host(url: str) -> str:
 
 
 FILTERS: Mapping[str, Callable[..., Any]] = {
-    each.__name__: each for each in (size, exact, speed, duration, percent, breakable, moment, lasted, host)
+    each.__name__: each for each in (size, exact, speed, duration, percent, breakable, moment, lasted, host, clock, ago, millis)
 }

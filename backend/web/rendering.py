@@ -71,6 +71,8 @@ def build_environment(assets: Assets, icons: frozenset[str]) -> jinja2.Environme
         "preset_look": words.preset_look,
         "file_look": words.file_look,
         "generation_look": words.generation_look,
+        "service_look": words.service_look,
+        "startup_look": words.startup_look,
         "category_names": CATEGORY_NAMES,
         "status_filters": words.STATUS_FILTERS,
         "sorts": words.SORTS,
@@ -174,5 +176,6 @@ def _navigation(services: Services) -> tuple[NavItem, ...]:
         NavItem("gallery", "/gallery", "Gallery", "images"),
         *presets,
         NavItem("downloads", "/downloads", "Downloads", "download"),
+        NavItem("services", "/services", "Services", "server"),
         NavItem("settings", "/settings", "Settings", "settings"),
     )

@@ -45,10 +45,11 @@ _FIELDS: Mapping[str, _Field] = {
 async def show_settings(request: Request, services: ServicesDep, who: Visitor) -> Response:
     """Show everything that can be set."""
     saved = request.query_params.get("saved", "")
-    return await _page(request, services, who, notices={saved: "Saved"} if saved in _SECTIONS else {})
+    return await _page(request, services, who, notices={saved: _NOTICES.get(saved, "Saved")} if saved in _SECTIONS else {})
 
 
-_SECTIONS = frozenset({"downloads", "tokens", "access", "password"})
+_NOTICES = {"system": "Measured"}
+_SECTIONS = frozenset({"downloads", "tokens", "access", "password", "system"})
 
 
 @router.post("/downloads")
@@ -160,6 +161,16 @@ async def revoke_other_sessions(request: Request, services: ServicesDep, who: Ke
 async def revoke_session(request: Request, services: ServicesDep, who: Keeper, session_id: str) -> Response:
     """End a sign-in."""
     return await _saved(request, services, who, "access", lambda: services.auth.revoke_session(session_id))
+
+
+@router.post("/measure")
+async def measure(request: Request, services: ServicesDep, who: Keeper) -> Response:
+    """Measure the volume; the checks then tell what came out."""
+
+    async def save() -> None:
+        await services.volume.measure()
+
+    return await _saved(request, services, who, "system", save)
 
 
 async def _check_token(request: Request, services: Services, who: Identity, host: str) -> Response:

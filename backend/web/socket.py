@@ -119,7 +119,7 @@ async def _serve(
             await websocket.accept()
             await connection.run(first)
     except HearthError as error:
-        await _refuse(websocket, error)
+        await refuse(websocket, error)
     except WebSocketDisconnect:
         pass  # gone before or while it was let in
 
@@ -130,7 +130,8 @@ def _check_topics(topics: Sequence[str]) -> None:
         raise UnknownTopic(f"{unknown[0]!r} is not a topic." if unknown else "No topic is named.")
 
 
-async def _refuse(websocket: WebSocket, error: HearthError) -> None:
+async def refuse(websocket: WebSocket, error: HearthError) -> None:
+    """End a handshake with the reason, as the head of this file says."""
     with suppress(WebSocketDisconnect):
         if "origin" in websocket.headers or "websocket.http.response" not in websocket.scope.get("extensions", {}):
             await websocket.accept()

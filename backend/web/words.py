@@ -9,6 +9,7 @@ from backend.downloads import DownloadFile, DownloadJob
 from backend.errors import HearthError
 from backend.generation import GenerationJob, State
 from backend.presets import PresetFileView, PresetView, Status
+from backend.system import Service, ServiceState
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,6 +39,24 @@ GENERATION_LOOKS: Mapping[State, Look] = {
     State.COMPLETED: Look("Done", "circle-check", "success"),
     State.FAILED: Look("Failed", "octagon-x", "danger"),
     State.CANCELLED: Look("Cancelled", "ban", "neutral"),
+}
+
+SERVICE_LOOKS: Mapping[ServiceState, Look] = {
+    ServiceState.RUNNING: Look("Running", "circle-check", "success"),
+    ServiceState.STARTING: Look("Starting", "clock", "info"),
+    ServiceState.WAITING: Look("Starts again", "triangle-alert", "warning"),
+    ServiceState.STOPPING: Look("Stopping", "clock", "warning"),
+    ServiceState.STOPPED: Look("Stopped", "circle-stop", "neutral"),
+    ServiceState.FAILED: Look("Failed", "octagon-x", "danger"),
+    ServiceState.OFF: Look("Off", "circle-dashed", "neutral"),
+}
+
+STARTUP_LOOKS: Mapping[str, Look] = {
+    "starting": Look("Starting", "clock", "info"),
+    "ready": Look("Ready", "circle-check", "success"),
+    "failed": Look("Failed", "octagon-x", "danger"),
+    "stopped": Look("Stopped", "circle-stop", "neutral"),
+    "none": Look("None", "circle-dashed", "neutral"),
 }
 
 PRESET_LOOKS: Mapping[Status, Look] = {
@@ -92,6 +111,8 @@ _HINTS: Mapping[str, str] = {
     "generation_not_found": "It may have been made by somebody else.",
     "workflow_not_found": "Choose another workflow.",
     "result_not_found": "It may have been deleted, or made by somebody else.",
+    "service_not_found": "Look at the list of services.",
+    "illegal_service_action": "Look at its state again.",
     "presets_disabled": "Set ENABLE_PRESET_MANAGER=true and start Hearth again.",
 }
 
@@ -129,3 +150,13 @@ def file_look(file: PresetFileView) -> Look:
 def generation_look(job: GenerationJob) -> Look:
     """Return how a generation stands."""
     return GENERATION_LOOKS[job.state]
+
+
+def service_look(service: Service) -> Look:
+    """Return how a service stands."""
+    return SERVICE_LOOKS[service.state]
+
+
+def startup_look(state: str) -> Look:
+    """Return how far ComfyUI is."""
+    return STARTUP_LOOKS[state]

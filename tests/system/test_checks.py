@@ -47,6 +47,7 @@ def test_a_sound_installation_has_nothing_to_do(sound: Installation) -> None:
     assert {check.hint for check in found} == {""}
     assert {check.name for check in found} == {
         "python", "workspace", "space", "model_folders", "extra_model_paths", "password", "tokens", "catalogue", "front_end",
+        "owner", "file_system", "clock", "memory", "shared_memory", "gpu",
     }  # fmt: skip
     assert sorted(sound.workspace.rglob("*")) == before
 
@@ -75,7 +76,8 @@ def test_each_fault_is_told_with_its_cure(
     assert told.state is state
     assert told.hint
     others = {check.name for check in run_checks(installation) if check.state is not CheckState.OK} - {name}
-    assert others <= {"space"}  # /proc has no space either
+    # /proc has no space either, and a machine under test may have little memory.
+    assert others <= {"space", "memory", "owner", "file_system"}
 
 
 def test_the_volume_of_several_folders_is_told_once(sound: Installation) -> None:

@@ -9,7 +9,7 @@ import jinja2
 import pytest
 from jinja2 import meta, nodes
 
-from backend.web import contexts, gallery_contexts, generate_contexts
+from backend.web import contexts, gallery_contexts, generate_contexts, service_contexts
 from backend.web.assets import Assets, icon_names
 from backend.web.contexts import Context, Frame
 from backend.web.rendering import TEMPLATES, build_environment
@@ -23,7 +23,7 @@ def environment() -> jinja2.Environment:
 # By name: a class with slots leaves its slotless twin behind in __subclasses__().
 CLASSES = [
     kind
-    for _, kind in sorted({**vars(contexts), **vars(gallery_contexts), **vars(generate_contexts)}.items())
+    for _, kind in sorted({**vars(contexts), **vars(gallery_contexts), **vars(generate_contexts), **vars(service_contexts)}.items())
     if isinstance(kind, type) and issubclass(kind, Context) and kind is not Context
 ]
 

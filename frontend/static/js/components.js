@@ -2,7 +2,7 @@
 (() => {
   const TOAST_LIFE_MS = 10_000;
   const CHORD_MS = 1200;
-  const PLACES = { e: "/generate", a: "/gallery", p: "/presets", d: "/downloads", ",": "/settings" };
+  const PLACES = { e: "/generate", a: "/gallery", p: "/presets", d: "/downloads", v: "/services", ",": "/settings" };
 
   // ---- dialogs
 

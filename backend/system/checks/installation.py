@@ -1,7 +1,4 @@
-"""Look at an installation as a helpful colleague would: each check says what it found and how to mend it.
-
-A check is a plain blocking function over :class:`Installation`; it never raises and never changes anything.
-"""
+"""What Hearth itself needs: its folders, space, password, tokens, catalogue and pages."""
 
 from __future__ import annotations
 
@@ -11,33 +8,20 @@ import sys
 import tempfile
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from enum import StrEnum
 from pathlib import Path
 
 from backend.kit.units import format_bytes
-
-
-class CheckState(StrEnum):
-    """How bad it is."""
-
-    OK = "ok"
-    WARNING = "warning"
-    PROBLEM = "problem"
-
-
-@dataclass(frozen=True, slots=True)
-class Check:
-    """One finding; ``hint`` is empty when there is nothing to do."""
-
-    name: str
-    state: CheckState
-    message: str
-    hint: str = ""
+from backend.system.checks.finding import Check, CheckState
 
 
 @dataclass(frozen=True, slots=True)
 class Installation:
-    """What the checks look at."""
+    """What the checks look at.
+
+    Args:
+        run_dir: Where the container's start leaves what it found out; None outside of one.
+        torch_prefixes: Environments in which ComfyUI's PyTorch may be, the likeliest first.
+    """
 
     workspace: Path
     config_dir: Path
@@ -49,11 +33,8 @@ class Installation:
     catalog_size: int
     catalog_warnings: Sequence[str]
     front_end: Path
-
-
-def run_checks(installation: Installation) -> list[Check]:
-    """Run every check in order; blocking."""
-    return [finding for check in _CHECKS for finding in check(installation)]
+    run_dir: Path | None = None
+    torch_prefixes: Sequence[Path] = ()
 
 
 def _python(_: Installation) -> list[Check]:
@@ -141,6 +122,6 @@ def _front_end(installation: Installation) -> list[Check]:
     return [Check("front_end", CheckState.PROBLEM, "The pages' assets are not built.", "Run make setup.")]
 
 
-_CHECKS: Sequence[Callable[[Installation], list[Check]]] = (
+CHECKS: Sequence[Callable[[Installation], list[Check]]] = (
     _python, _workspace, _space, _roots, _extra_model_paths, _password, _tokens, _catalogue, _front_end,
 )  # fmt: skip
