@@ -24,6 +24,7 @@ with absent("pydantic.v1"):
     from backend.api.documentation import install_documentation
     from backend.api.errors import install_error_handlers
     from backend.api.middleware import install_middleware
+    from backend.api.parts import add_parts
 
 log = get_logger(__name__)
 
@@ -73,7 +74,7 @@ def create_app(
     install_middleware(app, settings)
     app.router.routes.extend((*api.ROUTES, *compat.ROUTES))
     install_documentation(app)
-    web.install(app, settings)
+    add_parts(app, {**api.PARTS, **web.install(app, settings)})
     app.add_middleware(Opening, refuse=refuse)
     return app
 

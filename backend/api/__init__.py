@@ -1,28 +1,23 @@
-"""JSON: parse, call one service, shape. Each file serves one feature; ``ROUTES`` holds them all.
+"""JSON: parse, call one service, shape. Each file serves one feature and is loaded when somebody first asks for it.
 
 Their paths are complete, so the application takes them as they are: including a router would build each of its routes
-a second time, which is a tenth of the whole start.
+a second time.
 """
 
-from backend.api import (
-    auth,
-    documentation,
-    downloads,
-    gallery,
-    generations,
-    health,
-    presets,
-    settings,
-    system,
-    tokens,
-    workflow_files,
-    workflows,
-)
+from backend.api import documentation, health
 
-_PARTS = (
-    health, auth, presets, downloads, generations, workflows, workflow_files, gallery, settings, system, tokens,
-    documentation,
-)  # fmt: skip
-ROUTES = tuple(route for part in _PARTS for route in part.router.routes)
+ROUTES = (*health.router.routes, *documentation.router.routes)
+PARTS = {
+    "backend.api.auth": ("/api/auth",),
+    "backend.api.presets": ("/api/presets",),
+    "backend.api.downloads": ("/api/downloads",),
+    "backend.api.generations": ("/api/generations", "/api/backends"),
+    "backend.api.workflows": ("/api/workflows", "/api/trash/workflows"),
+    "backend.api.workflow_files": ("/api/workflows",),
+    "backend.api.gallery": ("/api/gallery",),
+    "backend.api.settings": ("/api/settings",),
+    "backend.api.system": ("/api/system", "/api/paths"),
+    "backend.api.tokens": ("/api/tokens",),
+}
 
-__all__ = ["ROUTES"]
+__all__ = ["PARTS", "ROUTES"]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any, cast
 
@@ -13,9 +13,11 @@ from fastapi.openapi.utils import get_openapi
 from fastapi.routing import APIRoute, iter_route_contexts
 from starlette.requests import Request
 from starlette.responses import Response
+from starlette.routing import BaseRoute
 
 from backend.api.dependencies import AtLeast
 from backend.api.guard import OPEN
+from backend.api.parts import every_route
 from backend.api.reference import reference_page
 from backend.auth import SESSION_COOKIE, Scope
 
@@ -112,14 +114,15 @@ async def style() -> Response:
 
 
 def _document(app: FastAPI) -> Document:
-    document = get_openapi(title=app.title, version=app.version, description=app.description, routes=app.routes)
+    routes = every_route(app)
+    document = get_openapi(title=app.title, version=app.version, description=app.description, routes=routes)
     components: Document = document.setdefault("components", {})
     schemas: Document = components.setdefault("schemas", {})
     for name in ("HTTPValidationError", "ValidationError"):
         schemas.pop(name, None)  # FastAPI's own shape of errors, which no endpoint answers
     schemas["Error"] = _ERROR
     components["securitySchemes"] = _WAYS_IN
-    scopes = dict(_scopes(app))
+    scopes = dict(_scopes(routes))
     for path, operations in document["paths"].items():
         for method in _METHODS & operations.keys():
             _complete(operations[method], path in OPEN, scopes.get((path, method)))
@@ -135,9 +138,9 @@ def _complete(operation: Document, is_open: bool, scope: Scope | None) -> None:
     answers["default"] = _ERROR_ANSWER
 
 
-def _scopes(app: FastAPI) -> Iterator[tuple[tuple[str, str], Scope]]:
+def _scopes(routes: Sequence[BaseRoute]) -> Iterator[tuple[tuple[str, str], Scope]]:
     """Read from each route's dependencies which scope it asks for."""
-    for context in iter_route_contexts(app.routes):
+    for context in iter_route_contexts(routes):
         route = context.original_route
         if not isinstance(route, APIRoute):
             continue

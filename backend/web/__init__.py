@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Protocol
 
-from fastapi import APIRouter, FastAPI
+from fastapi import FastAPI
 from starlette.requests import Request
-from starlette.responses import JSONResponse, RedirectResponse, Response
+from starlette.responses import JSONResponse
 
-from backend.web import assets, components, downloads, gallery, generate, presets, session, settings, socket
-from backend.web.identity import ServicesDep, Visitor
 from backend.web.problems import install_error_pages
+
+_SOCKETS = {"backend.web.socket": ("/ws",)}
+_PAGES = {"backend.web.pages": ("/",)}
 
 
 class FaceSettings(Protocol):
@@ -20,26 +22,13 @@ class FaceSettings(Protocol):
     def enable_dashboard(self) -> bool: ...  # noqa: D102 -- the name speaks
 
 
-def install(app: FastAPI, settings_: FaceSettings) -> None:
-    """Add pages, static files and WebSockets to *app*; with the dashboard off, the sockets alone."""
-    routes = app.router.routes
-    routes.extend(socket.router.routes)
-    if not settings_.enable_dashboard:
+def install(app: FastAPI, settings: FaceSettings) -> Mapping[str, tuple[str, ...]]:
+    """Prepare *app* for pages; return where its parts are, with their prefixes: with the dashboard off, the sockets alone."""
+    if not settings.enable_dashboard:
         app.add_route("/", _pointer, include_in_schema=False)
-        return
-    parts = (assets, session, generate, gallery, presets, downloads, settings, components)
-    for part in (_home, *(each.router for each in parts)):
-        routes.extend(part.routes)
+        return _SOCKETS
     install_error_pages(app)
-
-
-_home = APIRouter(include_in_schema=False)
-
-
-@_home.get("/")
-async def _first_page(services: ServicesDep, _who: Visitor) -> Response:
-    first = "/presets" if services.settings.enable_preset_manager else "/downloads"
-    return RedirectResponse(first, status_code=303)
+    return {**_SOCKETS, **_PAGES}
 
 
 async def _pointer(_request: Request) -> JSONResponse:

@@ -14,6 +14,7 @@ from fastapi.routing import iter_route_contexts
 from starlette.routing import Mount, WebSocketRoute
 
 from backend.api.guard import OPEN
+from backend.api.parts import every_route
 from tests.conftest import client_of
 from tests.secret_watch import secret, watch
 
@@ -48,7 +49,7 @@ class Door(NamedTuple):
 
 
 def _doors(app: FastAPI) -> Iterator[Door]:
-    for context in iter_route_contexts(app.routes):
+    for context in iter_route_contexts(every_route(app)):
         route = context.original_route
         path = context.path or ""
         if isinstance(route, Mount):
