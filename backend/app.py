@@ -39,6 +39,7 @@ class State(TypedDict):
     """What the lifespan hands to every request."""
 
     services: Services
+    presence: compat.Presence
 
 
 def create_app(
@@ -66,8 +67,8 @@ def create_app(
 
     @asynccontextmanager
     async def lifespan(_app: FastAPI) -> AsyncGenerator[State]:
-        async with run_services(chosen, announce=announce) as services:
-            yield State(services=services)
+        async with run_services(chosen, announce=announce) as services, compat.Presence() as presence:
+            yield State(services=services, presence=presence)
 
     app = FastAPI(title="Hearth", version=VERSION, description=DESCRIPTION, lifespan=lifespan, openapi_url=None)
     install_error_handlers(app)

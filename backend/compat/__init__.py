@@ -6,7 +6,8 @@ own parts) and :mod:`~backend.compat.run` (waiting for a job on behalf of one lo
 """
 
 from backend.compat import comfyui, openai, sdapi
+from backend.compat.comfyui import Presence
 
 ROUTES = (*comfyui.ROUTES, *openai.ROUTES, *sdapi.ROUTES)
 
-__all__ = ["ROUTES"]
+__all__ = ["ROUTES", "Presence"]

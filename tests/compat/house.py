@@ -52,11 +52,10 @@ class House:
         self._server.should_exit = True
         self._thread.join(timeout=30)
 
-    def new_key(self, scope: str) -> str:
+    def new_key(self, scope: str, **more: Any) -> str:
         """Make an API key."""
-        answer = httpx2.post(
-            f"{self.url}/api/auth/keys", json={"name": scope, "scope": scope}, headers=bearer(self.token), timeout=20
-        )
+        body = {"name": scope, "scope": scope, **more}
+        answer = httpx2.post(f"{self.url}/api/auth/keys", json=body, headers=bearer(self.token), timeout=20)
         return watch("API key", answer.json()["key"])
 
     def client(self, key: str | None = None, **options: Any) -> httpx2.Client:

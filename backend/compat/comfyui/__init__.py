@@ -8,6 +8,7 @@ from starlette.routing import Route, WebSocketRoute
 
 from backend.compat.comfyui.address import PREFIX
 from backend.compat.comfyui.entry import Entry
+from backend.compat.comfyui.presence import Presence
 from backend.compat.comfyui.socket import serve
 
 ROUTES = (
@@ -16,4 +17,4 @@ ROUTES = (
     WebSocketRoute(PREFIX + "/{path:path}", serve),
 )
 
-__all__ = ["ROUTES"]
+__all__ = ["ROUTES", "Presence"]

@@ -1,7 +1,8 @@
 """/comfyui/ws: ComfyUI's socket, for one client of Hearth.
 
 Who is not let in gets the answer that HTTP would give; a browser's handshake is accepted and closed with 4401 or 4403, for
-browsers hide such an answer from the page. After that: 4401 the sign-in ended, 1013 the client reads too slowly.
+browsers hide such an answer from the page. After that: 4401 the sign-in ended, 1013 the client reads too slowly. However a
+client goes, its unfinished jobs are cancelled when its key says so; not when the server stops, which closes with 1012.
 """
 
 from __future__ import annotations
@@ -25,6 +26,7 @@ from backend.compat.comfyui.entry import address_of, admit_with_token
 from backend.compat.comfyui.errors import NoComfyUI, NoSuchRoute
 from backend.compat.comfyui.memory import Memory
 from backend.compat.comfyui.outbox import Outbox
+from backend.compat.comfyui.presence import Client, Presence
 from backend.compat.comfyui.prompts import MAX_CLIENT_ID
 from backend.compat.comfyui.records import Records
 from backend.compat.comfyui.telling import Telling
@@ -41,6 +43,7 @@ _SEND_TIMEOUT_S = 20.0
 _CLOSE_TIMEOUT_S = 1.0
 _SIGN_IN_CHECK_S = 1.0
 _TOO_SLOW = 1013
+_SERVER_STOPS = 1012  # RFC 6455, registry of section 11.7: service restart
 _FLAGS: dict[str, JSON] = {"supports_preview_metadata": True, "max_upload_size": 100 * 1024**2}
 
 
@@ -80,9 +83,22 @@ class _Connection:
         self._owner = records.owner
         self._telling = Telling(services.generation, records, Memory.of(websocket), self._client_id, self._outbox)
         self._changes = services.hub.subscribe((GENERATIONS,), progress=False)
+        self._server_stops = False
 
     async def run(self) -> None:
         await self._websocket.accept()
+        presence: Presence = self._websocket.state.presence
+        client = Client(self._owner, self._client_id)
+        is_gone = False
+        presence.arrive(client)
+        try:
+            await self._converse()
+            is_gone = not self._server_stops
+        finally:
+            ends_jobs = is_gone and self._identity.cancel_on_disconnect
+            presence.leave(client, self._services.generation if ends_jobs else None)
+
+    async def _converse(self) -> None:
         with ExitStack() as listening:
             listening.enter_context(self._changes)
             for stop in self._overhear():
@@ -106,11 +122,8 @@ class _Connection:
     async def _first_end(self, duties: list[asyncio.Task[tuple[int, str] | None]]) -> tuple[int, str] | None:
         while self._services.auth.is_live(self._identity):
             done, _ = await asyncio.wait(duties, timeout=_SIGN_IN_CHECK_S, return_when=asyncio.FIRST_COMPLETED)
-            for duty in done:
-                try:
-                    return duty.result()
-                except WebSocketDisconnect:
-                    return None
+            if done:
+                return done.pop().result()
             if self._outbox.is_full:
                 return _TOO_SLOW, "too_slow"
         return 4000 + NotSignedIn.status, NotSignedIn.code
@@ -126,6 +139,9 @@ class _Connection:
                         await self._websocket.send_text(frame)
             except TimeoutError:
                 return _TOO_SLOW, "too_slow"
+            except WebSocketDisconnect:
+                await asyncio.sleep(_CLOSE_TIMEOUT_S)  # who closed it is for _listen to hear, which ends this
+                return None
 
     async def _follow(self) -> None:
         while True:
@@ -144,6 +160,7 @@ class _Connection:
         while True:
             message = await self._websocket.receive()
             if message["type"] == "websocket.disconnect":
+                self._server_stops = message.get("code") == _SERVER_STOPS
                 return
             document = _parsed(message.get("text") or "")
             if document is None:

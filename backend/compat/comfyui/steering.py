@@ -64,7 +64,7 @@ async def post_queue(request: Request) -> Response:
     clear = body.get("clear") is True
     for job in await _own(generation, owner, ids, every=clear):
         if job.state is State.QUEUED:
-            await _cancel(generation, job.id, owner)
+            await cancel(generation, job.id, owner)
     return Response()
 
 
@@ -76,7 +76,7 @@ async def post_interrupt(request: Request) -> Response:
     for job in await _own(generation, owner, ids, every=not ids):
         if job.state is State.RUNNING:
             # ComfyUI answers before it has stopped, and clients wait for the message that says so.
-            _aside(_cancel(generation, job.id, owner))
+            _aside(cancel(generation, job.id, owner))
     return Response()
 
 
@@ -110,7 +110,7 @@ async def cancel_job(request: Request, job_id: str) -> Response:
     owner, generation = owner_of(request), services_of(request).generation
     found = await _own(generation, owner, {job_id}, every=False)
     for job in found:
-        _aside(_cancel(generation, job.id, owner))
+        _aside(cancel(generation, job.id, owner))
     return JSONResponse({"cancelled": bool(found)})
 
 
@@ -132,10 +132,11 @@ async def _own(generation: GenerationService, owner: Owner, ids: set[str], *, ev
     return found
 
 
-async def _cancel(generation: GenerationService, job_id: str, owner: Owner) -> None:
+async def cancel(generation: GenerationService, job_id: str, owner: Owner) -> None:
+    """End a job; one that has ended meanwhile is left as it is."""
     try:
         await generation.cancel(job_id, owner)
-    except HearthError as error:  # it has ended meanwhile
+    except HearthError as error:
         log.debug("job_not_cancelled", job=job_id, reason=error.message)
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import socket
 import urllib.error
 import urllib.parse
 import urllib.request
@@ -42,6 +43,11 @@ class Speaker:
 
     def hang_up(self) -> None:
         self._open.close()
+
+    def crash(self) -> None:
+        """Go without a word, as a program that is killed."""
+        assert self._socket is not None
+        self._socket.socket.shutdown(socket.SHUT_RDWR)
 
     def say(self, message: dict[str, Any]) -> None:
         assert self._socket is not None
