@@ -45,6 +45,7 @@ dpkg-deb --build /tmp/no-mesa /tmp/no-mesa.deb >/dev/null
 apt-get install -y -qq --no-install-recommends /tmp/no-mesa.deb \
     ca-certificates git libgl1 libglib2.0-0 nginx-light libnginx-mod-http-brotli-filter libnginx-mod-http-brotli-static \
     openssh-server python3 python3-venv s6 execline tzdata >/dev/null
+ln -s ../snippets/brotli.conf /etc/nginx/conf.d/brotli.conf
 rm -rf /tmp/no-mesa* /var/log/* /etc/ssh/ssh_host_* /var/www /etc/nginx/sites-enabled/default
 useradd --uid 1000 --user-group --home-dir /workspace --no-create-home --shell /bin/bash hearth
 mkdir -p /workspace && chmod 1777 /workspace
@@ -203,8 +204,7 @@ ENV HEARTH_VARIANT=dev PATH=/workspace/venv/bin:/opt/venv/bin:/opt/hearth/bin:/o
 # ---- the image: one of the variants, and Hearth ----------------------------------------------------------------------
 FROM ${VARIANT} AS image
 COPY --link --from=hearth /opt/hearth/ /opt/hearth/
-COPY --link proxy/nginx.conf /etc/nginx/nginx.conf
-COPY --link proxy/snippets/ /etc/nginx/snippets/
+COPY --link proxy/ /etc/nginx/
 COPY --link image/rootfs/ /
 ARG HEARTH_CUDA=cpu
 ARG HEARTH_IMAGE_VERSION=local

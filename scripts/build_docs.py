@@ -1,7 +1,7 @@
 """Write the parts of the documentation that repeat the code, so that they can never disagree with it.
 
-``python -m scripts.build_docs`` fills the marked blocks of docs/settings.md, docs/errors.md, docs/events.md and
-docs/API_REFERENCE.md; ``--check`` only says whether they are current (status 1 when not). A block begins with
+``python -m scripts.build_docs`` fills the marked blocks of docs/settings.md, docs/errors.md, docs/events.md,
+docs/API_REFERENCE.md and docs/BUILD_VARIANTS.md; ``--check`` only says whether they are current (status 1 when not). A block begins with
 ``<!-- generated: NAME -->`` and ends with ``<!-- end -->``; what stands outside is written by people.
 """
 
@@ -14,6 +14,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 
 from scripts.docs.endpoints import endpoints_block
+from scripts.docs.images import cuda_block, nodes_block, sizes_block
 from scripts.docs.tables import errors_block, events_block, preferences_block, settings_block
 
 DOCS = Path(__file__).parent.parent / "docs"
@@ -25,6 +26,9 @@ BLOCKS: Mapping[str, Callable[[], str]] = {
     "errors": errors_block,
     "events": events_block,
     "endpoints": endpoints_block,
+    "cuda": cuda_block,
+    "nodes": nodes_block,
+    "sizes": sizes_block,
 }
 
 

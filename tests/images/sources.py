@@ -12,7 +12,16 @@ from pathlib import Path
 
 ROOT = Path(__file__).parents[2]
 _HERE = Path(__file__).parent
-_STANDIN_REQUIREMENTS = ("starlette", "uvicorn", "websockets", "pyyaml", "python-multipart", "torch", "torchvision", "torchaudio")
+_STANDIN_REQUIREMENTS = (
+    "starlette",
+    "uvicorn",
+    "websockets",
+    "pyyaml",
+    "python-multipart",
+    "torch",
+    "torchvision",
+    "torchaudio",
+)
 _STANDIN_TORCH = {"torch": "2.13.0+cpu", "torchvision": "0.28.0+cpu", "torchaudio": "2.11.0+cpu"}
 # The code below the stand-in is the simulated server of the other tests.
 _FAKE = Path("tests/fakes/comfyui")
@@ -50,7 +59,9 @@ def collect(into: Path) -> Sources:
 def wheel(folder: Path, name: str, version: str, *, requires: tuple[str, ...] = (), code: str = "") -> Path:
     """Write a wheel with one module, which needs no build tool."""
     tag, info = "py3-none-any", f"{name}-{version}.dist-info"
-    metadata = f"Metadata-Version: 2.1\nName: {name}\nVersion: {version}\n" + "".join(f"Requires-Dist: {each}\n" for each in requires)
+    metadata = f"Metadata-Version: 2.1\nName: {name}\nVersion: {version}\n" + "".join(
+        f"Requires-Dist: {each}\n" for each in requires
+    )
     files = {
         f"{name}/__init__.py": code or f'__version__ = "{version}"\n',
         f"{info}/METADATA": metadata,

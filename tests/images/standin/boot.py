@@ -13,11 +13,16 @@ from pathlib import Path
 
 import yaml
 
+_log = logging.getLogger("comfyui")
+
 
 def search_paths_of(args: argparse.Namespace, base: Path) -> list[Path]:
     """Read the extra paths, and return the folders of custom nodes in their order."""
     found = [base / "custom_nodes"]
-    for name in [str(base / "extra_model_paths.yaml"), *(each for group in args.extra_model_paths_config for each in group)]:
+    for name in [
+        str(base / "extra_model_paths.yaml"),
+        *(each for group in args.extra_model_paths_config for each in group),
+    ]:
         if Path(name).is_file():
             _read(Path(name), found)
     return found
@@ -26,7 +31,7 @@ def search_paths_of(args: argparse.Namespace, base: Path) -> list[Path]:
 async def load_custom_nodes(args: argparse.Namespace, folders: list[Path]) -> None:
     """Import every custom node, and say how long each took and which failed."""
     if args.disable_all_custom_nodes and not args.whitelist_custom_nodes:
-        logging.info("Skipping loading of custom nodes")
+        _log.info("Skipping loading of custom nodes")
         return
     times: list[tuple[float, str, bool]] = []
     for folder in folders:
@@ -35,16 +40,16 @@ async def load_custom_nodes(args: argparse.Namespace, folders: list[Path]) -> No
             if name == "__pycache__" or name.endswith(".disabled") or (path.is_file() and path.suffix != ".py"):
                 continue
             if args.disable_all_custom_nodes and name not in args.whitelist_custom_nodes:
-                logging.info("Skipping %s due to disable_all_custom_nodes and whitelist_custom_nodes", name)
+                _log.info("Skipping %s due to disable_all_custom_nodes and whitelist_custom_nodes", name)
                 continue
             begin = time.perf_counter()
             works = _import(path)
             times.append((time.perf_counter() - begin, str(path), works))
     if times:
-        logging.info("\nImport times for custom nodes:")
+        _log.info("\nImport times for custom nodes:")
         for seconds, name, works in sorted(times):
-            logging.info("%6.1f seconds%s: %s", seconds, "" if works else " (IMPORT FAILED)", name)
-        logging.info("")
+            _log.info("%6.1f seconds%s: %s", seconds, "" if works else " (IMPORT FAILED)", name)
+        _log.info("")
 
 
 def _read(path: Path, nodes: list[Path]) -> None:
@@ -55,7 +60,7 @@ def _read(path: Path, nodes: list[Path]) -> None:
         for category, lines in values.items():
             for line in filter(None, str(lines).split("\n")):
                 full = os.path.normpath(base / line)
-                logging.info("Adding extra search path %s %s", category, full)
+                _log.info("Adding extra search path %s %s", category, full)
                 if category == "custom_nodes":
                     nodes.append(Path(full))
 
@@ -68,11 +73,11 @@ def _import(path: Path) -> bool:
         sys.modules[name] = module
         spec.loader.exec_module(module)
     except Exception as error:
-        logging.warning(traceback.format_exc())
-        logging.warning("Cannot import %s module for custom nodes: %s", path, error)
+        _log.warning(traceback.format_exc())
+        _log.warning("Cannot import %s module for custom nodes: %s", path, error)
         return False
     if getattr(module, "NODE_CLASS_MAPPINGS", None) is None and not hasattr(module, "comfy_entrypoint"):
-        logging.warning(
+        _log.warning(
             "Skip %s module for custom nodes due to the lack of NODE_CLASS_MAPPINGS or NODES_LIST (need one).", path
         )
         return False
