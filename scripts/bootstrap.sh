@@ -125,6 +125,18 @@ install_browser() {
         fail 'no browser could be installed; set HEARTH_BROWSER=/path/to/chromium.'
 }
 
+# What stands beside Hearth in the container, so that the tests meet the real ones: nginx and s6.
+install_neighbours() {
+    command -v nginx >/dev/null 2>&1 && command -v s6-svscan >/dev/null 2>&1 && return
+    local as_root=(env)
+    [ "$(id -u)" = 0 ] || as_root=(sudo -n)
+    say 'installing nginx and s6 for the tests of the container'
+    "${as_root[@]}" apt-get -qq update &&
+        "${as_root[@]}" DEBIAN_FRONTEND=noninteractive apt-get -qq -y install --no-install-recommends \
+            nginx-light libnginx-mod-http-brotli-filter execline s6 >/dev/null ||
+        fail 'nginx and s6 could not be installed; install the Debian packages nginx-light and s6.'
+}
+
 PYTHON3=$(find_python)
 # An environment that works is kept as it is: naming another interpreter would make uv build it anew.
 UV_WITH=(--python "$PYTHON3")
@@ -148,6 +160,7 @@ test)
     sync_python test --group test --group lint
     build_front_end
     install_browser
+    install_neighbours
     ;;
 *) fail "unknown purpose $1; use run, lint or test." ;;
 esac
