@@ -73,9 +73,9 @@ def create_app(
     app = FastAPI(title="Hearth", version=VERSION, description=DESCRIPTION, lifespan=lifespan, openapi_url=None)
     install_error_handlers(app)
     install_middleware(app, settings)
-    app.router.routes.extend((*api.ROUTES, *compat.ROUTES))
+    app.router.routes.extend(api.ROUTES)
     install_documentation(app)
-    add_parts(app, {**api.PARTS, **web.install(app, settings)})
+    add_parts(app, {**api.PARTS, **compat.PARTS, **web.install(app, settings)})
     app.add_middleware(Opening, refuse=refuse)
     return app
 

@@ -1,7 +1,1 @@
 """OpenAI's image API, as its official client and everything built on that speak it: ``/v1/images`` and ``/v1/models``."""
-
-from backend.compat.openai import images, models
-
-ROUTES = (*images.router.routes, *models.router.routes)
-
-__all__ = ["ROUTES"]
