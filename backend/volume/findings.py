@@ -15,12 +15,20 @@ class LayoutKind(StrEnum):
     FOREIGN = "foreign"
 
 
+# Notices of these codes keep Hearth from doing its work.
+_PROBLEMS = {"volume_full", "volume_not_writable", "volume_read_only", "preparation_failed"}
+
+
 class Notice(NamedTuple):
     """Something that people should know: a stable code, a sentence, and the one line that cures it (may be empty)."""
 
     code: str
     message: str
     fix: str = ""
+
+    def to_json(self) -> dict[str, str]:
+        """Return it with its level, ``problem`` or ``warning``."""
+        return {"code": self.code, "level": "problem" if self.code in _PROBLEMS else "warning", **self._asdict()}
 
 
 class User(NamedTuple):
@@ -59,7 +67,8 @@ class Found(NamedTuple):
     Args:
         workspace: The folder in use; differs from *requested* where that one cannot be used.
         ephemeral: What is written is lost with the container.
-        python: What ComfyUI is run with.
+        interpreter: What ComfyUI is run with.
+        logs: Where log files go; empty where they cannot be written.
         safe_mode: No custom node and no package of the user is loaded.
         model_roots: Further folders with models, beside those that Hearth finds by itself.
         image_nodes: Names of custom nodes that come from the image; *shadowed* ones the volume has itself.
@@ -74,8 +83,8 @@ class Found(NamedTuple):
     user: User
     strategy: str
     safe_mode: bool
-    python: str
-    packages: Packages
+    interpreter: str
+    python: Packages
     legacy_venvs: tuple[str, ...]
     model_roots: tuple[str, ...]
     image_nodes: tuple[str, ...]
@@ -86,10 +95,12 @@ class Found(NamedTuple):
 
     def to_json(self) -> dict[str, Any]:
         """Return it as JSON holds it."""
+        document = self._asdict()
+        notices: tuple[Notice, ...] = document.pop("notices")
         return {
-            **self._asdict(),
+            **document,
             "filesystem": self.filesystem._asdict(),
             "user": self.user._asdict(),
-            "packages": self.packages._asdict(),
-            "notices": [notice._asdict() for notice in self.notices],
+            "python": self.python._asdict(),
+            "warnings": [notice.to_json() for notice in notices],
         }
