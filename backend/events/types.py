@@ -60,7 +60,7 @@ _DOCUMENTED = (
     (
         GENERATION_PROGRESS,
         GENERATIONS,
-        "Numbers of a job that waits or runs: position, ratio, step, node, time left; only the newest is sent.",
+        "Numbers of a job that waits or runs: position, ratio, step, nodes, time left; only the newest is sent.",
     ),
     (
         GENERATION_PREVIEW,

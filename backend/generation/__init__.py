@@ -2,7 +2,8 @@
 
 from backend.generation.backends import Backend, BackendPace, BackendShown, BackendState
 from backend.generation.errors import GenerationError, GenerationNotFound, IllegalGenerationState, InvalidGeneration
-from backend.generation.job import GenerationJob, Job, Owner, State, StoredResult
+from backend.generation.job import GenerationJob, Job, NodeShown, Owner, State, StoredResult
+from backend.generation.plan import in_order, nodes_of
 from backend.generation.ports import Making, Output, Prepare, Remedy, ResultStore
 from backend.generation.prompts import prepare_prompt
 from backend.generation.request import NewGeneration, Prepared, Source
@@ -26,6 +27,7 @@ __all__ = [
     "Job",
     "Making",
     "NewGeneration",
+    "NodeShown",
     "Output",
     "Owner",
     "Prepare",
@@ -37,5 +39,7 @@ __all__ = [
     "StoredEvent",
     "StoredResult",
     "Uploads",
+    "in_order",
+    "nodes_of",
     "prepare_prompt",
 ]

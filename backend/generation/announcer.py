@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
 from contextlib import suppress
+from dataclasses import replace
 
 from backend.comfyui import ComfyUIError, Graph
 from backend.errors import JSON
@@ -99,7 +100,7 @@ class Announcer:
     def _live_of(self, job: Job, queued_eta_s: float | None) -> Live:
         live = self._live.get(job.id, Live())
         eta_s = queued_eta_s if job.state is State.QUEUED else self._running_eta_s(job)
-        return Live(live.ratio, live.step, live.node, eta_s)
+        return replace(live, eta_s=eta_s)
 
     def _running_eta_s(self, job: Job) -> float | None:
         if job.state is not State.RUNNING:

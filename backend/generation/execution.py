@@ -14,6 +14,7 @@ from backend.comfyui import (
     NodeFinished,
     NodeOutput,
     NodeProblem,
+    NodesCached,
     NodeStarted,
     Outcome,
     PreviewImage,
@@ -21,7 +22,7 @@ from backend.comfyui import (
 )
 from backend.comfyui import Step as NodeStep
 from backend.errors import JSON
-from backend.generation.job import Live, NodeShown, Step
+from backend.generation.job import Live, NodeShown, NodeState, Step
 from backend.generation.ports import Output
 from backend.kit.clock import monotonic_s
 
@@ -66,6 +67,7 @@ class Execution:
         self._place = place
         self._told = told
         self._node: NodeShown | None = None
+        self._nodes: dict[str, NodeState] = {}
         self._began_s: dict[str, float] = {}
         self._node_s: dict[str, float] = {}
         self._pictures: list[tuple[str, bytes]] = []
@@ -108,10 +110,14 @@ class Execution:
     def _hear(self, progress: object) -> None:
         preview = None
         match progress:
+            case NodesCached(nodes=nodes):
+                self._nodes.update(dict.fromkeys(nodes, NodeState.CACHED))
             case NodeStarted(node_id=node_id, label=label):
                 self._node = NodeShown(node_id, label)
+                self._nodes[node_id] = NodeState.RUNNING
                 self._began_s[node_id] = monotonic_s()
             case NodeFinished(node_id=node_id):
+                self._nodes[node_id] = NodeState.DONE
                 if node_id in self._began_s:
                     self._node_s[node_id] = round(monotonic_s() - self._began_s.pop(node_id), 3)
             case PreviewImage(node_id=node_id, mime=mime, image=image):
@@ -126,7 +132,7 @@ class Execution:
         snapshot = self._watch.snapshot
         step = snapshot.step
         shown = Step(step.value, step.maximum) if isinstance(step, NodeStep) else None
-        return Live(ratio=snapshot.ratio, step=shown, node=self._node)
+        return Live(ratio=snapshot.ratio, step=shown, node=self._node, nodes=dict(self._nodes))
 
     def _ran(self, outcome: Outcome) -> Ran:
         delivered = {node_id for node_id, _ in self._pictures}

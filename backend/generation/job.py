@@ -211,14 +211,23 @@ class NodeShown:
     title: str
 
 
+class NodeState(StrEnum):
+    """How far a node is; one that is not told of waits. Cached: its result was known, and it does not run."""
+
+    CACHED = "cached"
+    RUNNING = "running"
+    DONE = "done"
+
+
 @dataclass(frozen=True, slots=True)
 class Live:
-    """What is known of a running job and not stored; ``done_ratio`` is the share of the present take."""
+    """What is known of a running job and not stored; ``ratio`` and ``nodes``, by id, are of the present take."""
 
     ratio: float | None = None
     step: Step | None = None
     node: NodeShown | None = None
     eta_s: float | None = None
+    nodes: Mapping[str, NodeState] = field(default_factory=dict[str, NodeState])
 
 
 Id: TypeAlias = Annotated[str, Field(examples=["019ab3f0c1d24f6e8a90b1c2"])]
@@ -261,6 +270,9 @@ class GenerationJob:
     progress_ratio: Annotated[float | None, Field(ge=0, le=1)]
     step: Step | None
     node: NodeShown | None
+    nodes: Annotated[
+        dict[str, NodeState], Field(description="Nodes of the present take by id; those that are left out wait")
+    ]
     eta_s: Annotated[float | None, Field(description="Seconds left, from past runs of the same workflow")]
     backend: str | None
     attempts: Annotated[int, Field(ge=0, description="How often it was handed to a ComfyUI")]
@@ -276,6 +288,7 @@ class GenerationJob:
             **{each.name: getattr(self, each.name) for each in fields(self)},
             "step": _plain(self.step),
             "node": _plain(self.node),
+            "nodes": dict[str, JSON](self.nodes),
             "results": [_plain(result) for result in self.results],
         }
 
@@ -288,6 +301,7 @@ class GenerationJob:
             "progress_ratio": self.progress_ratio,
             "step": _plain(self.step),
             "node": _plain(self.node),
+            "nodes": dict[str, JSON](self.nodes),
             "eta_s": self.eta_s,
         }
 
@@ -316,6 +330,7 @@ def shown(job: Job, *, position: int | None = None, live: Live | None = None) ->
         progress_ratio=_ratio(job, live),
         step=live.step,
         node=live.node,
+        nodes=dict(live.nodes),
         eta_s=None if job.ended or live.eta_s is None else round(live.eta_s, 1),
         backend=job.backend,
         attempts=job.attempts,

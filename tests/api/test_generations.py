@@ -23,8 +23,8 @@ pytestmark = pytest.mark.anyio
 
 KEYS = {
     "id", "state", "kind", "workflow_id", "workflow_version", "title", "owner", "source", "priority", "position",
-    "created_at", "started_at", "finished_at", "progress_ratio", "step", "node", "eta_s", "backend", "attempts", "seed",
-    "n", "inputs", "results", "error",
+    "created_at", "started_at", "finished_at", "progress_ratio", "step", "node", "nodes", "eta_s", "backend", "attempts",
+    "seed", "n", "inputs", "results", "error",
 }  # fmt: skip
 
 

@@ -23,7 +23,7 @@ from backend.generation.results.errors import (
     ResultNotStored,
 )
 from backend.generation.results.formats import Format
-from backend.generation.results.gallery import Gallery, GalleryPage, ResultFile
+from backend.generation.results.gallery import Gallery, GalleryPage, Makers, Neighbours, ResultFile
 from backend.generation.results.item import MAX_RATING, Item, ItemDetail, ItemShown, Kind
 from backend.generation.results.posters import find_ffmpeg
 from backend.generation.results.query import DEFAULT_LIMIT, MAX_LIMIT, GalleryQuery, kinds_of, moment, words_of
@@ -106,6 +106,8 @@ __all__ = [
     "ItemDetail",
     "ItemShown",
     "Kind",
+    "Makers",
+    "Neighbours",
     "NoThumbnail",
     "PictureRefused",
     "PicturesBusy",

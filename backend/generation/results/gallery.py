@@ -25,6 +25,8 @@ from backend.logs import get_logger
 
 log = get_logger(__name__)
 
+_MOST_MAKERS = 500
+
 
 @dataclass(frozen=True, slots=True)
 class GalleryPage:
@@ -42,6 +44,24 @@ class ResultFile:
     item: Item
     path: Path
     size_bytes: int
+
+
+@dataclass(frozen=True, slots=True)
+class Neighbours:
+    """What stands beside a result: ids, and its place from 1 among the *total* that match."""
+
+    newer: str | None
+    older: str | None
+    place: int
+    total: int
+
+
+@dataclass(frozen=True, slots=True)
+class Makers:
+    """What results can be looked for by: workflows by id and title, models by name."""
+
+    workflows: list[tuple[str, str]]
+    models: list[str]
 
 
 class Gallery:
@@ -78,6 +98,30 @@ class Gallery:
         about = await asyncio.to_thread(self._sidecar, item)
         making: dict[str, JSON] = {} if about is None else about.making()
         return ItemDetail(self._shown(item), making)
+
+    async def neighbours(self, item_id: str, query: GalleryQuery, owner: Owner) -> Neighbours:
+        """Return what comes before and after a result in the list that *query* asks for.
+
+        Raises:
+            ResultNotFound: It is not there, or somebody else's.
+        """
+        here = Cursor.behind(await self._find(item_id, owner))
+
+        def look(connection: store.Connection) -> Neighbours:
+            newer, before = store.newer(connection, query, sees(owner), here)
+            older, total = store.page(connection, query, sees(owner), here, 1)
+            return Neighbours(newer, older[0].id if older else None, before + 1, total)
+
+        return await self._database.read(look)
+
+    async def makers(self, owner: Owner) -> Makers:
+        """Return the workflows and models, at most 500 of each, that made what *owner* may see."""
+        return await self._database.read(
+            lambda connection: Makers(
+                store.workflows_seen(connection, sees(owner), _MOST_MAKERS),
+                store.models_seen(connection, sees(owner), _MOST_MAKERS),
+            )
+        )
 
     async def file(self, item_id: str, owner: Owner) -> ResultFile:
         """Return where the file of a result lies.
@@ -137,10 +181,25 @@ class Gallery:
                 rating=item.rating if rating is None else rating,
             )
             await self._database.write(
-                lambda connection: store.say(connection, item_id, {"favourite": said.favourite, "rating": said.rating})
+                lambda connection: store.say(
+                    connection, [item_id], {"favourite": said.favourite, "rating": said.rating}
+                )
             )
             await asyncio.to_thread(self._note, said)
         return self._shown(said)
+
+    async def favour(self, ids: Sequence[str], owner: Owner, *, favourite: bool) -> int:
+        """Make results favourites, or ordinary ones again; return how many. What is not there is left out.
+
+        Raises:
+            ResultNotFound: None of them is there.
+        """
+        async with self._saying:
+            said = [replace(item, favourite=favourite) for item in await find_all(self._database, ids, owner)]
+            found = [item.id for item in said]
+            await self._database.write(lambda connection: store.say(connection, found, {"favourite": favourite}))
+            await asyncio.to_thread(lambda: [self._note(item) for item in said])
+        return len(said)
 
     async def archive(self, ids: Sequence[str], owner: Owner) -> Iterator[bytes]:
         """Return an archive of results, to be walked off the loop; what is not there is left out.

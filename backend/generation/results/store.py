@@ -157,9 +157,36 @@ def page(
     return _items(connection, select(gallery_items).where(*conditions).order_by(*_ORDER).limit(limit)), total
 
 
-def say(connection: Connection, item_id: str, facts: dict[str, bool | int]) -> None:
-    """Keep what somebody said about an item: ``favourite``, ``rating``."""
-    connection.execute(update(gallery_items).where(_c.id == item_id).values(**facts))
+def newer(connection: Connection, query: GalleryQuery, owner_id: str | None, than: Cursor) -> tuple[str | None, int]:
+    """Return the next newer item that matches, and how many are newer in all."""
+    place = tuple_(_c.created_at, _c.job_id, _c.place)
+    conditions = [
+        *_owned(owner_id), *_conditions(query), place > tuple_(than.created_at, than.job_id, than.place),
+    ]  # fmt: skip
+    nearest = select(_c.id).where(*conditions).order_by(_c.created_at, _c.job_id, _c.place).limit(1)
+    count = connection.execute(select(func.count()).select_from(gallery_items).where(*conditions)).scalar_one()
+    return connection.execute(nearest).scalar(), count
+
+
+def workflows_seen(connection: Connection, owner_id: str | None, limit: int) -> list[tuple[str, str]]:
+    """Return id and title of the workflows that made something, by title."""
+    title = func.max(_c.title)  # one of the names that it has had
+    asked = select(_c.workflow_id, title).where(*_owned(owner_id), _LIVE, _c.workflow_id.is_not(None))
+    found = connection.execute(asked.group_by(_c.workflow_id).order_by(func.lower(title)).limit(limit))
+    return [(workflow_id, name) for workflow_id, name in found]
+
+
+def models_seen(connection: Connection, owner_id: str | None, limit: int) -> list[str]:
+    """Return the names of the models that made something, in their order."""
+    name = gallery_models.c.name
+    asked = select(name).join(gallery_items, _c.id == gallery_models.c.item_id).where(*_owned(owner_id), _LIVE)
+    return list(connection.execute(asked.group_by(name).order_by(func.lower(name)).limit(limit)).scalars())
+
+
+def say(connection: Connection, ids: Collection[str], facts: dict[str, bool | int]) -> None:
+    """Keep what somebody said about items: ``favourite``, ``rating``."""
+    for some in _handfuls(ids):
+        connection.execute(update(gallery_items).where(_c.id.in_(some)).values(**facts))
 
 
 def mark_trashed(connection: Connection, ids: Collection[str], removal_id: str, trashed_at: str) -> None:

@@ -42,7 +42,7 @@ def job(job_id: str = "job1", **facts: Any) -> GenerationJob:
     known = GenerationJob(
         id=job_id, state=State.RUNNING, kind=Kind.WORKFLOW, workflow_id="flux", workflow_version="3", title="Title",
         owner="Alice", source="api", priority=0, position=None, created_at="2026-11-24T11:59:00+00:00",
-        started_at=None, finished_at=None, progress_ratio=None, step=None, node=None, eta_s=None, backend="local",
+        started_at=None, finished_at=None, progress_ratio=None, step=None, node=None, nodes={}, eta_s=None, backend="local",
         attempts=1, seed=7, n=1, inputs={"steps": 4}, results=[], error=None,
     )  # fmt: skip
     return replace(known, **facts)

@@ -116,6 +116,46 @@ def test_pages_hold_every_match_once(query: GalleryQuery, owner: str | None, lim
     assert found == expected
 
 
+@settings(deadline=None, max_examples=100, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(query=QUERIES, owner=st.sampled_from([None, "alice", "bob"]))
+def test_the_newer_one_is_the_one_before(query: GalleryQuery, owner: str | None, filled: Database) -> None:
+    """Walking back meets every match once, and counts those before it."""
+    found, _ = filled.read_sync(lambda c: store.page(c, query, owner, None, 100))
+    for place, each in enumerate(found):
+        newer = filled.read_sync(lambda c, at=each: store.newer(c, query, owner, Cursor.behind(at)))
+        assert newer == (found[place - 1].id if place else None, place)
+
+
+async def test_what_made_results_can_be_asked_for(house: House) -> None:
+    """Workflows by title and models by name, of what one may see and did not throw away; neighbours likewise."""
+    mine = [
+        await house.keep({f"{n}.png": rig.png(n)}, f"job{n}", finished_at=NOON + timedelta(hours=n)) for n in (1, 2, 3)
+    ]
+    await house.keep({"b.png": rig.png(4)}, "job4", BOB, finished_at=NOON + timedelta(hours=2))
+    gallery = house.results.gallery
+    makers = await gallery.makers(ALICE)
+    assert makers.workflows == [("flux", "Title")]
+    assert makers.models == sorted(makers.models)
+    beside = await gallery.neighbours(mine[1][0].id, GalleryQuery(), ALICE)
+    assert (beside.newer, beside.older, beside.place, beside.total) == (mine[2][0].id, mine[0][0].id, 2, 3)
+    await house.results.disposal.remove([each.id for (each,) in mine], ALICE)
+    assert await gallery.makers(ALICE) == replace(makers, workflows=[], models=[])
+    with pytest.raises(ResultNotFound):
+        await gallery.neighbours(mine[1][0].id, GalleryQuery(), BOB)
+
+
+async def test_several_become_favourites_at_once(house: House) -> None:
+    """On the disk too; what is somebody else's stays as it is."""
+    (mine,) = await house.keep({"a.png": rig.png(1)}, "job1", ALICE)
+    (other,) = await house.keep({"b.png": rig.png(2)}, "job2", BOB)
+    gallery = house.results.gallery
+    assert await gallery.favour([mine.id, other.id], ALICE, favourite=True) == 1
+    await house.results.disposal.rebuild()
+    assert [each.favourite for each in await house.all(ALICE) + await house.all(BOB)] == [True, False]
+    with pytest.raises(ResultNotFound):
+        await gallery.favour([other.id], ALICE, favourite=True)
+
+
 async def test_what_arrives_while_somebody_reads_moves_nothing(house: House) -> None:
     """A newer result does not push an older one onto the next page once more."""
     for number in range(4):
