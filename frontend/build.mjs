@@ -12,7 +12,7 @@ const HERE = dirname(fileURLToPath(import.meta.url));
 const STATIC = join(HERE, "static");
 const DIST = join(STATIC, "dist");
 const MODULES = join(HERE, "node_modules");
-const SCRIPTS = ["theme.js", "numbers.js", "alpine-init.js", "components.js", "download-monitor.js", "generate-monitor.js", "services-monitor.js"];
+const SCRIPTS = ["theme.js", "numbers.js", "alpine-init.js", "components.js", "download-monitor.js", "generate-monitor.js", "generate-form.js", "combobox.js", "gallery.js", "services-monitor.js"];
 const VENDORED = {
   "htmx.js": "htmx.org/dist/htmx.min.js",
   "hx-alpine-compat.js": "htmx.org/dist/ext/hx-alpine-compat.min.js",

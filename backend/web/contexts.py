@@ -267,6 +267,15 @@ class PreferenceLine:
 
 
 @dataclass(frozen=True, slots=True)
+class ImageWorkflow:
+    """Which workflow answers clients that name none; *variable* of the environment holds it."""
+
+    chosen: str
+    choices: Sequence[tuple[str, str]]
+    variable: str | None
+
+
+@dataclass(frozen=True, slots=True)
 class TokenLine:
     """A host that gives more to people it knows; ``origin`` is stored, environment or empty."""
 
@@ -286,6 +295,7 @@ class SettingsPage(Context):
     preferences: Annotated[Sequence[PreferenceLine], "Download settings."]
     default_theme: Annotated[str, "Theme until a visitor picks one."]
     theme_variable: Annotated[str | None, "Variable of the environment that holds the theme."]
+    image_workflow: Annotated[ImageWorkflow, "Which workflow makes pictures for clients that name none."]
     token_lines: Annotated[Sequence[TokenLine], "Hosts, with or without a token."]
     keys: Annotated[Sequence[ApiKey], "API keys in force."]
     new_key: Annotated[str, "A key that was just made, shown this once; empty otherwise."]

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Mapping
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field, fields, replace
 from typing import Annotated, cast
 from urllib.parse import urlencode
 
@@ -15,13 +16,13 @@ from starlette.responses import HTMLResponse, RedirectResponse, Response
 from backend.auth import Identity
 from backend.bootstrap import Services, owner_of
 from backend.errors import JSON, HearthError
-from backend.generation import NewGeneration
+from backend.generation import NewGeneration, nodes_of
 from backend.generation.job import GenerationJob, Owner
-from backend.generation.results import GalleryQuery
+from backend.generation.results import GalleryQuery, ItemShown
 from backend.generation.workflows.service import WorkflowQuery
 from backend.web.answers import DOWNLOADS_CHANGED, Toast, done, is_htmx
 from backend.web.contexts import Context, fields_of
-from backend.web.errors import InvalidForm
+from backend.web.errors import FileTooLarge, InvalidForm
 from backend.web.generate_contexts import (
     Blank,
     GenerateForm,
@@ -30,7 +31,8 @@ from backend.web.generate_contexts import (
     GenerateStage,
     Trouble,
 )
-from backend.web.generate_form import Inputs, as_sent, blanks_of, values_of
+from backend.web.generate_form import MAX_FILE_BYTES, Inputs, as_sent, blanks_of, values_of
+from backend.web.generate_sizes import sizes_of
 from backend.web.identity import Keeper, Maker, ServicesDep, Visitor
 from backend.web.rendering import is_for, render, render_template
 from backend.web.words import hint_for_people
@@ -69,20 +71,23 @@ class _Sent:
 async def show_generate(request: Request, services: ServicesDep, who: Visitor) -> Response:
     """Show the workflows, or the form of one, beside the stage."""
     asked = request.query_params
-    if is_for(request, "generate-picker"):
-        return await render(request, services, who, await _picker(services, asked.get("q", "")))
     owner = owner_of(who)
+    picture = await _picture(services, owner, asked.get("image", ""))
+    if is_for(request, "generate-picker"):
+        return await render(request, services, who, await _picker(services, asked.get("q", ""), picture))
     job_id, source_id = asked.get("job", ""), asked.get("from", "")
     stage = await _stage(services, owner, job_id)
     source = await services.generation.get(source_id, owner) if source_id else None
     workflow_id = asked.get("workflow", "") or (source.workflow_id or "" if source else "")
     before = source or (stage.job if job_id else None)
-    form = await _form(services, workflow_id, before, with_seed=source is not None)
+    form = await _form(services, workflow_id, before, with_seed=source is not None, picture=picture)
+    form = _with_seed(form, asked.get("seed", ""))
     if is_for(request, "generate-form"):
         return await render(request, services, who, form)
-    picker = GeneratePicker((), 0, "") if form.workflow else await _picker(services, asked.get("q", ""))
-    page = GeneratePage(**fields_of(form), **fields_of(stage), **fields_of(picker))
-    return await render(request, services, who, page)
+    picker = (
+        GeneratePicker((), 0, "", picture) if form.workflow else await _picker(services, asked.get("q", ""), picture)
+    )
+    return await render(request, services, who, _page(form, stage, picker))
 
 
 @router.get("/stage")
@@ -94,15 +99,16 @@ async def show_stage(request: Request, services: ServicesDep, who: Visitor, job:
 @router.post("")
 async def generate(request: Request, services: ServicesDep, who: Maker) -> Response:
     """Queue what the form asks for; one that is refused comes back with the reasons and everything that was typed."""
+    owner = owner_of(who)
     async with request.form(max_files=_MOST_FILES, max_fields=_MOST_FIELDS, max_part_size=_MOST_TEXT) as form:
         sent = _Sent(_text(form, "workflow"), _text(form, "n") or "1", is_correction=bool(_text(form, "corrects")))
         sent.inputs = (await services.workflow_desk.detail(sent.workflow_id)).inputs or []
         try:
-            sent.values = await values_of(form, sent.inputs, services.uploads)
-            job = await services.generation.submit(sent.request(), owner_of(who))
+            sent.values = await values_of(form, sent.inputs, services.uploads, lambda id_: _use(services, owner, id_))
+            job = await services.generation.submit(sent.request(), owner)
         except HearthError as error:
             return await _refused(request, services, who, error, sent)
-    return await _queued(request, services, owner_of(who), job, sent)
+    return await _queued(request, services, owner, job, sent)
 
 
 @router.post("/again")
@@ -158,8 +164,10 @@ async def _stage(services: Services, owner: Owner, job_id: str) -> GenerateStage
     elif unfinished:
         job = next((each for each in unfinished if each.state == "running"), unfinished[0])
     latest = await services.results.gallery.page(GalleryQuery(), owner, None, _LATEST)
+    is_running = job is not None and job.state == "running"
     return GenerateStage(
         job=job,
+        nodes=nodes_of(await services.generation.record(job.id, owner)) if job is not None and is_running else (),
         waiting=[each for each in unfinished if job is None or each.id != job.id][:_MOST_QUEUED],
         latest=latest.items,
         here=f"/generate/stage?job={job.id}" if job else "/generate/stage",
@@ -167,15 +175,22 @@ async def _stage(services: Services, owner: Owner, job_id: str) -> GenerateStage
     )
 
 
-async def _picker(services: Services, q: str) -> GeneratePicker:
+async def _picker(services: Services, q: str, picture: ItemShown | None) -> GeneratePicker:
     words = tuple(q.casefold().split())
     page = await services.workflow_desk.page(WorkflowQuery(words=words, limit=_MOST_WORKFLOWS))
-    return GeneratePicker(page.items, page.total, q)
+    return GeneratePicker(page.items, page.total, q, picture)
 
 
-async def _form(services: Services, workflow_id: str, before: GenerationJob | None, *, with_seed: bool) -> GenerateForm:
+async def _form(
+    services: Services,
+    workflow_id: str,
+    before: GenerationJob | None,
+    *,
+    with_seed: bool,
+    picture: ItemShown | None = None,
+) -> GenerateForm:
     if not workflow_id:
-        return GenerateForm(None, (), "1", None, None)
+        return GenerateForm(None, (), None, "1", None, None, picture)
     detail = await services.workflow_desk.detail(workflow_id)
     inputs: Inputs = detail.inputs or []
     missing = detail.missing
@@ -184,11 +199,35 @@ async def _form(services: Services, workflow_id: str, before: GenerationJob | No
         needs = await services.workflow_desk.needs.show(workflow_id)
     return GenerateForm(
         workflow=detail.workflow,
-        blanks=blanks_of(inputs, _before(inputs, before, workflow_id, with_seed=with_seed), {}),
+        blanks=blanks_of(
+            inputs, _before(inputs, before, workflow_id, with_seed=with_seed), {}, picture.id if picture else ""
+        ),
+        sizes=sizes_of(inputs),
         takes=str(before.n) if before is not None and before.workflow_id == workflow_id else "1",
         needs=needs,
         trouble=_told(detail.problem) if detail.problem else None,
+        picture=picture,
     )
+
+
+def _with_seed(form: GenerateForm, seed: str) -> GenerateForm:
+    """Put the seed of one take into the form, to make that take alone."""
+    if not seed.isdecimal():
+        return form
+    blanks = [replace(blank, value=seed) if blank.control == "seed" else blank for blank in form.blanks]
+    return replace(form, blanks=blanks, takes="1")
+
+
+async def _picture(services: Services, owner: Owner, item_id: str) -> ItemShown | None:
+    return (await services.results.gallery.detail(item_id, owner)).item if item_id else None
+
+
+async def _use(services: Services, owner: Owner, item_id: str) -> str:
+    """Keep the picture of a result as an input."""
+    found = await services.results.gallery.file(item_id, owner)
+    if found.size_bytes > MAX_FILE_BYTES:
+        raise FileTooLarge(f"{found.item.name[:80]} is larger than {MAX_FILE_BYTES >> 20} MiB.")
+    return await services.uploads.keep(await asyncio.to_thread(found.path.read_bytes), found.path.suffix[1:])
 
 
 def _before(inputs: Inputs, job: GenerationJob | None, workflow_id: str, *, with_seed: bool) -> dict[str, JSON]:
@@ -220,8 +259,12 @@ async def _refused(request: Request, services: Services, who: Identity, error: H
     if is_htmx(request):
         return HTMLResponse(await _part(form, "generate-form"), error.status, {"Cache-Control": "no-store"})
     stage = await _stage(services, owner_of(who), "")
-    page = GeneratePage(**fields_of(form), **fields_of(stage), **fields_of(GeneratePicker((), 0, "")))
+    page = _page(form, stage, GeneratePicker((), 0, "", None))
     return await render(request, services, who, page, status=error.status)
+
+
+def _page(form: GenerateForm, stage: GenerateStage, picker: GeneratePicker) -> GeneratePage:
+    return GeneratePage(**{**fields_of(form), **fields_of(stage), **fields_of(picker)})
 
 
 async def _form_again(
@@ -230,7 +273,7 @@ async def _form_again(
     """Show the form with what was sent in it."""
     form = await _form(services, sent.workflow_id, None, with_seed=False)
     blanks: list[Blank] = blanks_of(sent.inputs, sent.values, problems)
-    return GenerateForm(form.workflow, blanks, sent.takes, form.needs, trouble)
+    return replace(form, blanks=blanks, takes=sent.takes, trouble=trouble)
 
 
 async def _part(context: Context, element_id: str) -> str:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import Any, cast
 
 from starlette.datastructures import FormData, UploadFile
@@ -13,6 +13,7 @@ from backend.web.errors import FileTooLarge
 from backend.web.generate_contexts import Blank
 
 Inputs = Sequence[Mapping[str, Any]]  # Any: fields as ``backend.generation.workflows.Field.as_dict`` shapes them
+Use = Callable[[str], Awaitable[str]]  # the id of a result; the value by which an input names its file
 
 PREFIX = "in."
 MAX_FILE_BYTES = 64 * 1024**2
@@ -25,21 +26,32 @@ _CONTROLS = {
 }  # fmt: skip
 
 
-def blanks_of(inputs: Inputs, values: Mapping[str, JSON], problems: Mapping[str, str]) -> list[Blank]:
+def blanks_of(
+    inputs: Inputs, values: Mapping[str, JSON], problems: Mapping[str, str], picture: str = ""
+) -> list[Blank]:
     """Return the fields of the form.
 
     Args:
         values: What stands in them; what is not here is as the workflow has it, and a seed is empty, which means random.
         problems: Why values were refused, by name.
+        picture: Id of a result that the first input for a picture gets.
     """
-    return [_blank(field, values, problems.get(field["name"], "")) for field in inputs if _is_asked_for(field)]
+    asked = [field for field in inputs if _is_asked_for(field)]
+    taker = next((field["name"] for field in asked if field["kind"] == "image"), None) if picture else None
+    return [
+        _blank(field, values, problems.get(field["name"], ""), picture if field["name"] == taker else "")
+        for field in asked
+    ]
 
 
-async def values_of(form: FormData, inputs: Inputs, uploads: Uploads) -> dict[str, JSON]:
+async def values_of(form: FormData, inputs: Inputs, uploads: Uploads, use: Use) -> dict[str, JSON]:
     """Read the values that were sent; files are kept first, and their names are the values.
 
+    Args:
+        use: Keeps the file of a result as an input.
     Raises:
         FileTooLarge: A file is larger than 64 MiB.
+        HearthError: A result cannot be used.
         OSError: The disk refuses a file.
     """
     found: dict[str, JSON] = {}
@@ -49,7 +61,7 @@ async def values_of(form: FormData, inputs: Inputs, uploads: Uploads) -> dict[st
         name: str = field["name"]
         sent = form.get(PREFIX + name)
         if field["kind"] in _ACCEPTS:
-            value = await _file(form, name, uploads)
+            value = await _file(form, name, uploads, use)
             if value:
                 found[name] = value
         elif field["kind"] == "boolean":
@@ -65,9 +77,11 @@ def as_sent(values: Mapping[str, JSON], inputs: Inputs) -> dict[str, JSON]:
     return {name: _RANDOM if name in seeds and value == "" else value for name, value in values.items()}
 
 
-async def _file(form: FormData, name: str, uploads: Uploads) -> str:
-    sent, kept = form.get(PREFIX + name), form.get(f"kept.{name}")
+async def _file(form: FormData, name: str, uploads: Uploads, use: Use) -> str:
+    sent, kept, given = form.get(PREFIX + name), form.get(f"kept.{name}"), form.get(f"given.{name}")
     if not isinstance(sent, UploadFile) or not sent.filename:
+        if isinstance(given, str) and given:
+            return await use(given)
         return kept if isinstance(kept, str) else ""
     content = await sent.read(MAX_FILE_BYTES + 1)
     if len(content) > MAX_FILE_BYTES:
@@ -80,9 +94,9 @@ def _is_asked_for(field: Mapping[str, Any]) -> bool:
     return not isinstance(field["default"], list)
 
 
-def _blank(field: Mapping[str, Any], values: Mapping[str, JSON], problem: str) -> Blank:
+def _blank(field: Mapping[str, Any], values: Mapping[str, JSON], problem: str, given: str) -> Blank:
     kind: str = field["kind"]
-    value = _value(field, values)
+    value = "" if given else _value(field, values)
     return Blank(
         name=field["name"],
         label=field["label"],
@@ -90,9 +104,10 @@ def _blank(field: Mapping[str, Any], values: Mapping[str, JSON], problem: str) -
         value=value,
         is_advanced=field["group"] == "advanced",
         hint=field["description"],
-        attributes=_attributes(field, value),
+        attributes=_attributes(field, value or given),
         choices=_choices(field, value),
         problem=problem,
+        given=given,
     )
 
 

@@ -13,8 +13,9 @@ from starlette.responses import RedirectResponse, Response
 from backend.auth import Identity, Scope
 from backend.bootstrap import Services
 from backend.errors import JSON, HearthError
+from backend.generation.workflows.service import WorkflowQuery
 from backend.system import PreferenceView
-from backend.web.contexts import PreferenceLine, SettingsPage, TokenLine
+from backend.web.contexts import ImageWorkflow, PreferenceLine, SettingsPage, TokenLine
 from backend.web.errors import InvalidForm
 from backend.web.identity import Keeper, ServicesDep, Visitor
 from backend.web.rendering import render
@@ -23,6 +24,7 @@ from backend.web.words import TOKEN_HOSTS, hint_for_people
 router = APIRouter(prefix="/settings", include_in_schema=False)
 
 _KEY_NAME_LENGTH = 60
+_MOST_WORKFLOWS = 2000
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,7 +51,7 @@ async def show_settings(request: Request, services: ServicesDep, who: Visitor) -
 
 
 _NOTICES = {"system": "Measured"}
-_SECTIONS = frozenset({"downloads", "tokens", "access", "password", "system"})
+_SECTIONS = frozenset({"downloads", "generation", "tokens", "access", "password", "system"})
 
 
 @router.post("/downloads")
@@ -77,6 +79,20 @@ async def save_downloads(
 
     typed = {name: text for name, text in given.items() if text is not None}
     return await _saved(request, services, who, "downloads", save, typed=typed)
+
+
+@router.post("/generation")
+async def save_generation(
+    request: Request, services: ServicesDep, who: Keeper, default_image_workflow: Annotated[str, Form()] = ""
+) -> Response:
+    """Store which workflow makes pictures for clients that name none."""
+
+    async def save() -> None:
+        if default_image_workflow:
+            await services.workflow_desk.summary(default_image_workflow)
+        await services.preferences.change({"default_image_workflow": default_image_workflow})
+
+    return await _saved(request, services, who, "generation", save)
 
 
 @router.post("/tokens/{host}")
@@ -231,6 +247,7 @@ async def _page(
         preferences=[_line(views[name], field, (typed or {}).get(name)) for name, field in _FIELDS.items()],
         default_theme=str(theme.value),
         theme_variable=_variable(theme),
+        image_workflow=await _image_workflow(services, views["default_image_workflow"]),
         token_lines=_token_lines(services),
         keys=services.auth.api_keys(),
         new_key=new_key,
@@ -247,6 +264,16 @@ async def _page(
     if request.method == "POST":
         response.headers["HX-Replace-Url"] = "/settings"  # not the address of the form that led here
     return response
+
+
+async def _image_workflow(services: Services, view: PreferenceView) -> ImageWorkflow:
+    chosen = str(view.value)
+    page = await services.workflow_desk.page(WorkflowQuery(limit=_MOST_WORKFLOWS))
+    fit = [each for each in page.items if each.kind in ("image", None) and not each.problem]
+    choices = [("", "The first that can run here"), *((each.id, each.title) for each in fit)]
+    if chosen not in {value for value, _ in choices}:
+        choices.append((chosen, f"{chosen} (not here)"))
+    return ImageWorkflow(chosen, choices, _variable(view))
 
 
 def _line(view: PreferenceView, field: _Field, typed: str | None) -> PreferenceLine:

@@ -2,63 +2,19 @@
 
 from __future__ import annotations
 
-import json
-from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import BrowserContext, Page, expect
+from playwright.sync_api import Page, expect
 
-from tests.e2e.conftest import save_screenshot, sign_in
+from tests.e2e.conftest import save_screenshot
+from tests.e2e.generating import *  # noqa: F403 -- its fixtures
 from tests.e2e.test_looks import BETWEEN, SCREENS, SMALL_TARGETS, THEMES, audit, choose_theme
-from tests.fakes.comfyui import SimulatedComfyUI
 from tests.fakes.comfyui.canned import of_colour
 from tests.generation import graphs
 from tests.live import LiveServer
-from tests.web.generating import documents, simulated
 
 pytestmark = [pytest.mark.e2e, pytest.mark.timeout(300)]
-
-
-@pytest.fixture
-def comfyui(tmp_path: Path) -> Iterator[SimulatedComfyUI]:
-    with simulated(tmp_path / "comfyui") as server:
-        yield server
-
-
-@pytest.fixture
-def server(make_live_server: Callable[..., LiveServer], comfyui: SimulatedComfyUI) -> LiveServer:
-    """A server with a ComfyUI that has told its nodes, and the workflows of the test's own."""
-    live = make_live_server(COMFYUI_URL=comfyui.url)
-    folder = live.workspace / "workflows"
-    folder.mkdir(parents=True, exist_ok=True)
-    for name, document in documents().items():
-        (folder / f"{name}.json").write_text(json.dumps(document), "utf-8")
-    with live.client() as client:
-        while not client.get("/api/backends").json()["items"][0]["nodes"]:
-            pass
-    return live
-
-
-@pytest.fixture(params=["desk"])
-def screen(request: pytest.FixtureRequest) -> str:
-    return request.param
-
-
-@pytest.fixture
-def page(new_context: Callable[..., BrowserContext], server: LiveServer, screen: str) -> Page:
-    tab = new_context(base_url=server.url, **SCREENS[screen]).new_page()
-    sign_in(tab, server)
-    return tab
-
-
-@pytest.fixture
-def lab(new_context: Callable[..., BrowserContext], server: LiveServer, screen: str) -> Page:
-    """A tab in which the audit's own script may run."""
-    context = new_context(base_url=server.url, bypass_csp=True, reduced_motion="reduce", **SCREENS[screen])
-    tab = context.new_page()
-    sign_in(tab, server)
-    return tab
 
 
 def _open(page: Page, name: str) -> None:
@@ -100,7 +56,7 @@ def test_a_workflow_is_run_with_previews_and_found_in_the_gallery(page: Page, se
     page.get_by_role("link", name="Gallery", exact=True).first.click()
     expect(page.locator("#gallery-list a[id^=tile-]")).to_have_count(1)
     page.get_by_label("Favourites").check()
-    expect(page).to_have_url(f"{server.url}/gallery?q=&kind=&favourite=true")
+    expect(page).to_have_url(f"{server.url}/gallery?favourite=true")
     expect(page.locator("#gallery-list a[id^=tile-]")).to_have_count(1)
     page.locator("[name=kind]").select_option("video")
     expect(page.get_by_text("Nothing matches with these filters")).to_be_visible()

@@ -61,10 +61,10 @@ def test_the_style_sheet_and_scripts_name_no_other_host() -> None:
 
 
 def test_the_first_load_stays_small() -> None:
-    """Compressed: style sheet 14 KB, scripts 50 KB, the icons 4 KB; a dependency that grows is noticed."""
+    """Compressed: style sheet 14 KB, scripts 57 KB, the icons 4 KB; a dependency that grows is noticed."""
     sizes = {name: len(gzip.compress((DIST / hashed).read_bytes(), 9)) for name, hashed in MANIFEST.items()}
     assert sizes["css/styles.css"] < 14_000
-    assert sum(size for name, size in sizes.items() if name.startswith("js/")) < 50_000
+    assert sum(size for name, size in sizes.items() if name.startswith("js/")) < 57_000
     assert sizes["icons.svg"] < 4_000
 
 

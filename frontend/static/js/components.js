@@ -89,7 +89,16 @@
       const ticked = boxes.filter((box) => box.checked).length;
       all.checked = boxes.length > 0 && ticked === boxes.length;
       all.indeterminate = ticked > 0 && ticked < boxes.length;
-      for (const box of boxes) box.closest("tr").classList.toggle("is-selected", box.checked);
+      for (const box of boxes) box.closest("[data-row]")?.classList.toggle("is-selected", box.checked);
+    }
+    showCounts();
+  }
+
+  function showCounts() {
+    for (const place of document.querySelectorAll("[data-tick-count]")) {
+      const count = document.querySelectorAll(`${place.dataset.tickCount} .check:checked`).length;
+      const text = count ? `${count} selected` : "";
+      if (place.textContent !== text) place.textContent = text;
     }
   }
 

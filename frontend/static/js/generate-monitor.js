@@ -28,6 +28,17 @@
     eta: (element, job) => { element.textContent = job.eta_s === null ? "" : `${duration(job.eta_s)} left`; },
     node: (element, job) => { element.textContent = job.node?.title ?? ""; },
     step: (element, job) => { element.textContent = job.step ? `${Math.floor(job.step.value)} of ${Math.floor(job.step.max)}` : ""; },
+    nodes: (element, job) => {
+      let running = null;
+      for (const item of element.children) {
+        const state = job.nodes[item.dataset.node] ?? "waiting";
+        if (item.dataset.state === state) continue;
+        item.dataset.state = state;
+        if (state === "running") running = item;
+      }
+      // Within the list alone: the page stays where it is.
+      if (running && document.activeElement !== element) element.scrollTop = running.offsetTop - element.offsetTop - element.clientHeight / 2;
+    },
     position: (element, job) => { if (job.position !== null) element.textContent = String(job.position + 1); },
   };
 
