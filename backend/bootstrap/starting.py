@@ -35,6 +35,7 @@ from backend.system import (
     UnknownService,
     comfyui_phases,
     container_phases,
+    copy_progress,
     read_boot,
     total_ms,
     volume_report,
@@ -63,7 +64,7 @@ class ComfyUIState(StrEnum):
 class StartupReport:
     """The newest start as a whole; ``boot`` and ``log`` are ComfyUI's.
 
-    ``is_restart`` when ComfyUI alone was started again since; ``total_ms`` is then its time alone.
+    ``copied`` is how much of ComfyUI has been copied to the volume, 0 to 1, while it is. ``is_restart`` when ComfyUI alone was started again since; ``total_ms`` is then its time alone.
     """
 
     state: ComfyUIState
@@ -75,6 +76,12 @@ class StartupReport:
     boot: BootLog
     log: tuple[Entry, ...]
     volume: Mapping[str, Any]
+    copied: float | None = None
+
+    @property
+    def is_safe_mode(self) -> bool:
+        """Whether ComfyUI was started without custom nodes."""
+        return bool(self.volume.get("safe_mode"))
 
     def after_ms(self, phase: Phase) -> int:
         """Return the time from the first moment of the start that *phase* belongs to."""
@@ -88,7 +95,7 @@ def make_desk(settings: Settings, generation: GenerationService, hub: Hub) -> Se
     scan_dir = settings.hearth_run_dir / _SERVICES
     supervisors: list[Supervisor] = []
     if scan_dir.is_dir():
-        supervisors.append(S6Supervisor(scan_dir, settings.workspace / "logs"))
+        supervisors.append(S6Supervisor(scan_dir, settings.workspace / "logs", settings.hearth_run_dir / "attempts"))
     else:
         children = [backend.process for backend in _backends(generation) if backend.process is not None]
         supervisors += [*map(ChildSupervisor, children), OwnProcess(settings.port)]
@@ -148,6 +155,7 @@ class Startup:
             boot=boot,
             log=tuple(entries),
             volume=await asyncio.to_thread(volume_report, self._run_dir),
+            copied=await asyncio.to_thread(copy_progress, self._run_dir),
         )
 
     async def _service(self) -> Service | None:

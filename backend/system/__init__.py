@@ -27,6 +27,7 @@ from backend.system.startup import (
     StartupRecorder,
     comfyui_phases,
     container_phases,
+    copy_progress,
     total_ms,
     volume_report,
 )
@@ -71,6 +72,7 @@ __all__ = [
     "at_least",
     "comfyui_phases",
     "container_phases",
+    "copy_progress",
     "disks_of",
     "measure_volume",
     "read_boot",

@@ -24,7 +24,7 @@ _DISTRIBUTION = re.compile(r"No package metadata was found for ([\w.\-]+)")
 _LIBRARY = re.compile(r"(lib[\w+\-]+\.so[\w.]*): cannot open shared object file")
 _NAME = re.compile(r"cannot import name '(?P<name>[^']+)' from (?:partially initialized module )?'(?P<module>[^']+)'")
 _VERSION = re.compile(
-    r"(?P<package>[A-Za-z][\w\-.]*)\s*(?:[<>=!~]=?[^ ,]+)+ is required|requires (?P<other>[\w\-]+)[<>=!~]"
+    r"(?P<package>[A-Za-z][\w.\-]*?) ?(?:[<>=!~]=?[\w.*]+,? ?)+ ?is required|requires (?P<other>[\w\-]+) ?[<>=!~]"
 )
 _OWN = {"nodes", "comfy", "comfy_extras", "folder_paths", "execution", "server", "comfy_api", "comfy_execution"}
 _TORCH = {"torch", "torchvision", "torchaudio", "xformers", "triton"}

@@ -23,6 +23,19 @@ from backend.system.process import started_at
 
 TIMELINE = "timeline.jsonl"
 VOLUME = "volume.json"
+COPY = "copy.json"
+_FIRST = "container"
+_UNTOLD = {"boottime_ms", "start"}  # for programs
+_TOLD_BY_THEMSELVES = {"hearth", "comfyui"}
+_LABELS = {
+    "container": "Container started",
+    "volume": "Volume prepared",
+    "copy": "ComfyUI copied to the volume",
+    "nginx": "Proxy answers",
+    "code-server": "code-server answers",
+    "jupyter": "JupyterLab answers",
+    "sshd": "SSH answers",
+}
 _MAX_BYTES = 256 * 1024  # a start writes some dozen lines
 
 
@@ -105,14 +118,33 @@ class ComfyUIStart:
 
 
 def container_phases(run_dir: Path) -> list[Phase]:
-    """Read what the container noted; empty outside of one; blocking. A line that cannot be read is left out."""
+    """Read what the container noted at its newest start; empty outside of one; blocking.
+
+    A line that cannot be read is left out, and so are later starts of a service, and those of Hearth and ComfyUI, of which
+    more is known from themselves.
+    """
     phases: list[Phase] = []
-    for line in _text(run_dir / TIMELINE).splitlines():
+    for text in _text(run_dir / TIMELINE).splitlines():
         try:
-            phases.append(_phase(json.loads(line)))
-        except (ValueError, KeyError, TypeError, OverflowError, OSError):
+            line = json.loads(text)
+            phase = _phase(line)
+        except (ValueError, KeyError, TypeError, AttributeError, OverflowError, OSError):
             continue  # the line that is just being written
-    return phases
+        if phase.name == _FIRST:
+            phases = []  # the container was stopped and started again
+        if phase.name not in _TOLD_BY_THEMSELVES and _start_of(line) <= 1:
+            phases.append(phase)
+    return sorted(phases, key=lambda phase: phase.started_at)
+
+
+def copy_progress(run_dir: Path) -> float | None:
+    """Return how much of ComfyUI has been copied to the volume, 0 to 1, while it is; blocking."""
+    try:
+        content: dict[str, Any] = json.loads(_text(run_dir / COPY))
+        ratio = int(content["bytes_done"]) / int(content["bytes_total"])
+    except (ValueError, KeyError, TypeError, ZeroDivisionError):
+        return None
+    return ratio if ratio < 1 else None
 
 
 def volume_report(run_dir: Path) -> dict[str, Any]:
@@ -188,16 +220,23 @@ def _phase(line: dict[str, Any]) -> Phase:
     return Phase(
         part=Part.CONTAINER,
         name=name,
-        label=str(line.get("label") or name.replace("_", " ").replace("-", " ").capitalize()),
+        label=_LABELS.get(name) or name.replace("_", " ").capitalize(),
         started_at=datetime.fromtimestamp(float(line["started_ms"]) / 1000, UTC),
         ended_at=None if ended is None else datetime.fromtimestamp(float(ended) / 1000, UTC),
         detail=_sentence(line.get("detail")),
     )
 
 
+def _start_of(line: dict[str, Any]) -> int:
+    detail: object = line.get("detail")
+    start = cast("dict[str, object]", detail).get("start") if isinstance(detail, dict) else None
+    return start if isinstance(start, int) else 1
+
+
 def _sentence(detail: object) -> str:
     if isinstance(detail, dict):
-        return ", ".join(f"{name} {value}" for name, value in cast("dict[object, object]", detail).items())
+        told = cast("dict[object, object]", detail).items()
+        return ", ".join(f"{name} {value}" for name, value in told if name not in _UNTOLD)
     return "" if detail is None else str(detail)
 
 

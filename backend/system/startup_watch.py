@@ -36,11 +36,12 @@ class ComfyUIWatch:
         """Return the start of the process that began at *process_at*; what was seen before belongs to another one."""
         if process_at is not None and self._is_ready() and (self._ready_at is None or self._ready_at < process_at):
             self._first_http_at = self._ready_at = utc_now()  # it came back between two looks
-        first, ready = self._first_http_at, self._ready_at
-        if process_at is not None:
-            first = first if first is None or first >= process_at else None
-            ready = ready if ready is None or ready >= process_at else None
-        return ComfyUIStart(process_at, first, ready)
+        if process_at is not None and self._first_http_at is not None and self._first_http_at < process_at:
+            self._first_http_at = None
+        ready = self._ready_at
+        if process_at is not None and ready is not None and ready < process_at:
+            ready = None
+        return ComfyUIStart(process_at, self._first_http_at, ready)
 
     async def run(self) -> None:
         """Watch for ever. Cancelled: nothing is left behind."""

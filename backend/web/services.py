@@ -28,7 +28,9 @@ _DONE = {Action.START: "is starting", Action.STOP: "is stopping", Action.RESTART
 async def show_services(request: Request, services: ServicesDep, who: Visitor) -> Response:
     """Show every service, and the log of one."""
     found, report = await asyncio.gather(services.processes.list(), services.startup.report())
-    details = {service.name: _detail(service, services, report.boot.version) for service in found}
+    details = {
+        service.name: _detail(service, services, report.boot.version, is_safe=report.is_safe_mode) for service in found
+    }
     shown = ServiceList(found, details, report.boot, report.total_ms)
     if is_for(request, "services"):
         return await render(request, services, who, shown)
@@ -79,13 +81,14 @@ async def _entries(services: Services, log: LogFilter) -> list[Entry]:
     return found[-_LINES:]
 
 
-def _detail(service: Service, services: Services, version: str | None) -> str:
+def _detail(service: Service, services: Services, version: str | None, *, is_safe: bool) -> str:
     """Return what is worth knowing; of ComfyUI its version and nodes when nothing is wrong."""
     if service.detail or service.name != "comfyui" or service.state is not ServiceState.RUNNING:
         return service.detail
     known = [backend for backend in services.generation.backends() if backend.version is not None]
+    safe = "safe mode, without custom nodes" if is_safe else ""
     nodes = f"{known[0].nodes} classes of nodes" if known and known[0].nodes else ""
-    return ", ".join(filter(None, (version or (known[0].version if known else ""), nodes)))
+    return ", ".join(filter(None, (version or (known[0].version if known else ""), nodes, safe)))
 
 
 def _jobs(services: Services, who: Identity) -> tuple[int, int]:

@@ -59,6 +59,10 @@ if mode == "abort":
     os.abort()
 if mode == "child":
     (base / "child").write_text(str(subprocess.Popen([sys.executable, "-c", "import time; time.sleep(600)"]).pid))
+if mode == "reboot" and not (base / "rebooted").exists():
+    (base / "rebooted").touch()
+    open(os.environ["__COMFY_CLI_SESSION__"] + ".reboot", "w").close()
+    sys.exit(0)
 if mode == "stubborn":
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     signal.signal(signal.SIGTERM, signal.SIG_IGN)
@@ -172,6 +176,35 @@ async def test_it_is_started_again_when_it_dies(start: Callable[..., ComfyUIProc
     assert process.last_exit is not None
     assert process.last_exit.code == -9
     assert "memory" in process.last_exit.reason
+
+
+async def test_the_managers_wish_for_a_restart_is_no_crash(start: Callable[..., ComfyUIProcess]) -> None:
+    """ComfyUI-Manager leaves a mark and ends ComfyUI with 0: it is started again at once, without a pause."""
+    process = start("reboot")
+    turns: list[ProcessState] = []
+    process._on_change = turns.append
+    await process.start()
+    await process.ready()
+
+    assert process.restarts == 1
+    assert process.last_exit is not None
+    assert process.last_exit.is_reboot
+    assert ProcessState.WAITING not in turns
+    assert not process.plan.reboot_mark.exists()
+
+
+async def test_an_end_with_0_without_that_mark_is_one_like_any_other(start: Callable[..., ComfyUIProcess]) -> None:
+    """It waits before it is started again."""
+    process = start()
+    await process.start()
+    await process.ready()
+    assert process.pid is not None
+    os.kill(process.pid, signal.SIGINT)
+    await _until(lambda: process.restarts == 1)
+    await process.ready()
+
+    assert process.last_exit is not None
+    assert (process.last_exit.code, process.last_exit.is_reboot) == (0, False)
 
 
 async def test_a_restart_is_another_process(start: Callable[..., ComfyUIProcess]) -> None:

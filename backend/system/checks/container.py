@@ -10,6 +10,7 @@ from backend.system.checks.installation import Installation
 from backend.system.startup import volume_report
 
 _MAX_NAMED = 12
+_SEEN_ANEW = {"uid_mismatch"}  # the check of the owner looks again, now
 
 
 def _volume(installation: Installation) -> list[Check]:
@@ -34,6 +35,8 @@ def _layout(report: Mapping[str, Any]) -> list[Check]:
 def _warnings(report: Mapping[str, Any]) -> list[Check]:
     found: list[Check] = []
     for warning in _list(report.get("warnings")):
+        if _at(warning, "code") in _SEEN_ANEW:
+            continue
         message = str(_at(warning, "message") or _at(warning, "detail") or _at(warning, "code") or warning)
         state = CheckState.PROBLEM if _at(warning, "level") == "problem" else CheckState.WARNING
         found.append(Check("volume", state, message, str(_at(warning, "hint") or ""), str(_at(warning, "fix") or "")))

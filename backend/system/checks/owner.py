@@ -22,7 +22,7 @@ def _owner(installation: Installation) -> list[Check]:
     foreign = {path: owner for path, owner in owners.items() if owner != user}
     if not foreign:
         return [Check("owner", CheckState.OK, f"The workspace belongs to user id {user}, as whom Hearth runs.")]
-    locked = [path for path in foreign if not os.access(path, os.W_OK)]
+    locked = [path for path in foreign if not os.access(path, os.W_OK, effective_ids=True)]
     if locked:
         return [_locked(workspace, user, locked, foreign)]
     names = sorted({str(owner) for owner in foreign.values()})

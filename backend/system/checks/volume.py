@@ -8,6 +8,7 @@ from pathlib import Path
 
 from backend.system.checks.finding import Check, CheckState
 from backend.system.checks.installation import Installation
+from backend.system.startup import volume_report
 
 _MOUNTS = Path("/proc/self/mountinfo")
 _NETWORK = (
@@ -67,7 +68,11 @@ def _file_system(installation: Installation) -> list[Check]:
     if mount is None:
         return []
     told = f"The workspace lies on {mount.kind}, mounted at {mount.point}"
-    if installation.run_dir is not None and mount.kind in ("overlay", "aufs"):
+    if (
+        installation.run_dir is not None
+        and mount.kind in ("overlay", "aufs")
+        and not volume_report(installation.run_dir)
+    ):
         hint = "Mount a volume: everything here is lost when the container is removed."
         message = "The workspace lies in the container itself, not on a volume."
         return [Check("file_system", CheckState.WARNING, message, hint, "docker run -v hearth:/workspace …")]

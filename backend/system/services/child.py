@@ -58,7 +58,6 @@ class ChildSupervisor:
                 since=process.started_at or self._since,
                 restarts=process.restarts,
                 last_exit=None if process.last_exit is None else _shown(process.last_exit, process.last_exit_at),
-                memory_bytes=None,
                 has_log=True,
                 actions=_ACTIONS.get(state, (Action.RESTART, Action.STOP)),
                 detail="" if process.error is None else process.error.message,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 from collections.abc import Sequence
 
@@ -22,12 +23,20 @@ class OwnProcess:
 
     async def services(self) -> Sequence[Service]:
         """Return this process."""
+        began = await asyncio.to_thread(started_at)
         return [
             Service(
-                "hearth", "Dashboard", self._port, ServiceState.RUNNING, True, True, os.getpid(), started_at(), 0, None,
-                None, False, (), _DETAIL,
+                name="hearth",
+                label="Dashboard",
+                port=self._port,
+                state=ServiceState.RUNNING,
+                wanted=True,
+                ready=True,
+                pid=os.getpid(),
+                since=began,
+                detail=_DETAIL,
             )
-        ]  # fmt: skip
+        ]
 
     async def act(self, name: str, action: Action) -> None:
         """Refuse.

@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import asyncio
+import dataclasses
 import signal
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -16,6 +17,7 @@ from backend.kit.clock import utc_now
 from backend.logs import get_logger
 from backend.system.errors import ServiceNotSteered
 from backend.system.logs import FileLog, LogSource, parse_line
+from backend.system.services.attempts import Attempt, read_attempt
 from backend.system.services.status import (
     KNOWN,
     Action,
@@ -58,11 +60,13 @@ class S6Supervisor:
     Args:
         scan_dir: The live scan directory; services come and go with its entries.
         logs_dir: Holds a folder for each service, written by s6-log.
+        attempts_dir: Where the container's start and finish scripts remember how each service was started and ended.
     """
 
-    def __init__(self, scan_dir: Path, logs_dir: Path) -> None:
+    def __init__(self, scan_dir: Path, logs_dir: Path, attempts_dir: Path | None = None) -> None:
         self._scan_dir = scan_dir
         self._logs_dir = logs_dir
+        self._attempts_dir = attempts_dir or scan_dir.parent / "attempts"
         self._seen: dict[str, _Seen] = {}
         self._ordered: dict[str, datetime] = {}
 
@@ -94,7 +98,7 @@ class S6Supervisor:
         return FileLog(self._logs_dir / name)
 
     async def _service(self, name: str) -> Service:
-        files = await asyncio.to_thread(_look_at, self._scan_dir / name, self._logs_dir / name)
+        files = await asyncio.to_thread(_look_at, self._scan_dir / name, self._logs_dir / name, self._attempts_dir)
         seen = self._seen.get(name)
         if files.version and (seen is None or seen.version != files.version):
             seen = await self._look(self._scan_dir / name, files.version)
@@ -124,7 +128,10 @@ class S6Supervisor:
     def _shown(self, name: str, seen: _Seen, files: _Files) -> Service:
         known = KNOWN.get(name, Known(name))
         state = _state(seen, waits_for_ready=files.tells_readiness)
+        attempt = files.attempt
         last = self._last_exit(name, seen)
+        if attempt is not None and attempt.reason is not None and last is not None:
+            last = dataclasses.replace(last, reason=attempt.reason)
         return Service(
             name=name,
             label=known.label,
@@ -134,9 +141,9 @@ class S6Supervisor:
             ready=seen.is_ready if files.tells_readiness and seen.is_up else None,
             pid=seen.pid,
             since=seen.since,
-            restarts=len(seen.deaths),
+            restarts=len(seen.deaths) if attempt is None else max(attempt.starts - seen.is_up, 0),
             last_exit=last,
-            memory_bytes=None,
+            next_start_at=attempt.next_start_at if attempt is not None and state is ServiceState.WAITING else None,
             has_log=files.has_log,
             actions=_actions(state, known),
             detail=_detail(state, last),
@@ -167,15 +174,17 @@ class _Files:
     version: tuple[int, ...]
     tells_readiness: bool
     has_log: bool
+    attempt: Attempt | None
 
 
-def _look_at(folder: Path, log_folder: Path) -> _Files:
+def _look_at(folder: Path, log_folder: Path, attempts_dir: Path) -> _Files:
     try:
         stats = [(folder / "supervise" / name).stat() for name in ("status", "death_tally")]
     except OSError:
         stats = []
     version = tuple(number for stat in stats for number in (stat.st_ino, stat.st_mtime_ns, stat.st_size))
-    return _Files(version, (folder / "notification-fd").exists(), log_folder.is_dir())
+    attempt = read_attempt(attempts_dir, folder.name)
+    return _Files(version, (folder / "notification-fd").exists(), log_folder.is_dir(), attempt)
 
 
 def _service_names(scan_dir: Path) -> list[str]:
@@ -217,9 +226,7 @@ def _detail(state: ServiceState, last: LastExit | None) -> str:
 def _unsupervised(name: str, *, has_log: bool) -> Service:
     known = KNOWN.get(name, Known(name))
     detail = "Nothing supervises it yet."
-    return Service(
-        name, known.label, known.port, ServiceState.STOPPED, False, None, None, None, 0, None, None, has_log, (), detail
-    )
+    return Service(name, known.label, known.port, ServiceState.STOPPED, has_log=has_log, detail=detail)
 
 
 def _death(line: str) -> tuple[datetime | None, int | None, int | None]:

@@ -64,11 +64,11 @@ class Known:
 
 
 KNOWN: Mapping[str, Known] = {
-    "comfyui": Known("ComfyUI", 8188, "It is left out of this container's start."),
+    "comfyui": Known("ComfyUI", 8188, "ENABLE_COMFYUI is false."),
     "hearth": Known("Dashboard", 8000, is_needed=True),
-    "nginx": Known("Proxy", 8001, "ENABLE_NGINX is off, or this image brings no proxy.", is_needed=True),
-    "code-server": Known("code-server", 8080, "Set ENABLE_CODE_SERVER=true on an image of the variant dev."),
-    "jupyter": Known("JupyterLab", 8888, "Set ENABLE_JUPYTER=true on an image of the variant dev."),
+    "nginx": Known("Proxy", 8001, "This image brings no proxy.", is_needed=True),
+    "code-server": Known("code-server", 8080, "Part of the variant dev, unless ENABLE_CODE_SERVER=false."),
+    "jupyter": Known("JupyterLab", 8888, "Part of the variant dev, unless ENABLE_JUPYTERLAB=false."),
     "sshd": Known("SSH", 22, "Set PUBLIC_KEY to the key that may sign in."),
 }
 
@@ -81,16 +81,19 @@ class Service:
     label: Annotated[str, Field(examples=["ComfyUI"])]
     port: Annotated[int | None, Field(description="Where it listens, on the loopback interface")]
     state: ServiceState
-    wanted: Annotated[bool, Field(description="Whether it shall run")]
-    ready: Annotated[bool | None, Field(description="Whether it has told that it is ready; null when it never tells")]
-    pid: int | None
-    since: Annotated[datetime | None, Field(description="Since when it is in this state")]
-    restarts: Annotated[int, Field(description="How often it ended since the container or Hearth started")]
-    last_exit: LastExit | None
-    memory_bytes: Annotated[int | None, Field(description="Resident memory of it and what it started")]
-    has_log: bool
-    actions: Annotated[tuple[Action, ...], Field(description="What can be asked of it now")]
-    detail: Annotated[str, Field(description="What is worth knowing; may be empty")]
+    wanted: Annotated[bool, Field(description="Whether it shall run")] = False
+    ready: Annotated[bool | None, Field(description="Whether it told that it is ready; null when it never tells")] = (
+        None
+    )
+    pid: int | None = None
+    since: Annotated[datetime | None, Field(description="Since when it is in this state")] = None
+    restarts: Annotated[int, Field(description="How often it ended since the container or Hearth started")] = 0
+    last_exit: LastExit | None = None
+    next_start_at: Annotated[datetime | None, Field(description="When one that waits is started again")] = None
+    memory_bytes: Annotated[int | None, Field(description="Resident memory of it and what it started")] = None
+    has_log: bool = False
+    actions: Annotated[tuple[Action, ...], Field(description="What can be asked of it now")] = ()
+    detail: Annotated[str, Field(description="What is worth knowing; may be empty")] = ""
 
     def as_dict(self) -> dict[str, JSON]:
         """Shape it for programs."""
@@ -107,22 +110,7 @@ def signal_name(number: int) -> str:
 def off(name: str) -> Service:
     """Return a service that exists, but not here."""
     known = KNOWN[name]
-    return Service(
-        name,
-        known.label,
-        known.port,
-        ServiceState.OFF,
-        False,
-        None,
-        None,
-        None,
-        0,
-        None,
-        None,
-        False,
-        (),
-        known.off_hint,
-    )
+    return Service(name, known.label, known.port, ServiceState.OFF, detail=known.off_hint)
 
 
 def _plain(value: object) -> object:
