@@ -64,7 +64,7 @@ async def test_the_list_has_the_agreed_shape(house: House, client: httpx2.AsyncC
         "duration_s": None, "bytes": a.bytes, "sha256": a.sha256, "text": None, "title": "Title", "workflow_id": "flux",
         "workflow_version": "3", "prompt": "a Ünicorn in fog", "models": ["sd/tiny.safetensors"], "seed": 2**64 - 1,
         "created_at": "2026-11-24T12:00:00.000000+00:00", "favourite": False, "rating": 0, "trashed_at": None,
-        "removal_id": None,
+        "removal_id": None, "remote": None,
     }  # fmt: skip
     for filters, found in (
         ({"kind": "audio,video"}, 1), ({"q": "ÜNICORN fog"}, 2), ({"q": "nothing"}, 0), ({"workflow": "flux"}, 2),

@@ -185,7 +185,7 @@ async def test_what_failed_half_way_leaves_no_parts(bucket_host: BucketHost, tmp
     """The host is told to drop them."""
     path = tmp_path / "01.mp4"
     path.write_bytes(bytes(20 * MB))
-    bucket_host.refuse_part(2, Refusal(403, "AccessDenied"))
+    bucket_host.part_refusals[2] = Refusal(403, "AccessDenied")
     with pytest.raises(BucketError):
         await bucket_at(bucket_host).put("01.mp4", path, "video/mp4")
 

@@ -81,6 +81,7 @@ class BucketHost:
         self.held = 0  # requests that wait for their answer
         self.refusals: list[Refusal] = []  # each is the answer to one request
         self.refuses_always: Refusal | None = None
+        self.key_refusals: dict[str, Refusal] = {}
         self.part_refusals: dict[int, Refusal] = {}
         self.clock = clock or (lambda: datetime.now(UTC))
         self.tls = tls
@@ -125,10 +126,6 @@ class BucketHost:
                     f"it did not come to that: {self.requests[-5:]}"
                 )
 
-    def refuse_part(self, number: int, refusal: Refusal) -> None:
-        """Answer so to every part of this number."""
-        self.part_refusals[number] = refusal
-
     def answer(self, asked: Asked, body: bytes) -> tuple[int, bytes, dict[str, str]]:
         """Do what a request asks for."""
         path, _, query = asked.target.partition("?")
@@ -157,6 +154,7 @@ class BucketHost:
         bucket, _, key = unquote(path).removeprefix("/").partition("/")
         if refusal is None and bucket != self.bucket:
             refusal = Refusal(404, "NoSuchBucket")
+        refusal = refusal or self.key_refusals.get(key)
         if refusal is not None:
             return _refused(refusal, asked)
         with self._news:

@@ -30,13 +30,17 @@ class Upload:
     due_at: str
 
 
-def enqueue(connection: Connection, job_id: str, url_of: Callable[[str], str], now: str) -> None:
-    """Note every result of a job as one to be uploaded; those that are noted already stay as they are."""
+def enqueue(
+    connection: Connection, job_id: str, url_of: Callable[[str], str], now: str, problem: Mapping[str, JSON] | None
+) -> None:
+    """Note every result of a job as one to be uploaded; those that are noted already stay as they are.
+
+    Args:
+        problem: What keeps everything from being uploaded at the moment.
+    """
+    common = {"state": RemoteState.WAITING.value, "attempts": 0, "due_at": now, "problem": problem}
     found = connection.execute(select(gallery_items.c.id, gallery_items.c.path).where(gallery_items.c.job_id == job_id))
-    rows = [
-        {"item_id": row.id, "url": url_of(row.path), "state": RemoteState.WAITING.value, "attempts": 0, "due_at": now}
-        for row in found
-    ]
+    rows = [{"item_id": row.id, "url": url_of(row.path), **common} for row in found]
     if rows:
         connection.execute(insert(result_uploads).on_conflict_do_nothing(index_elements=["item_id"]), rows)
 

@@ -105,7 +105,12 @@ class Uploader:
 
     def begin(self, job_id: str) -> Write:
         """Return what the transaction that ends a job must do for its results to be uploaded."""
-        return lambda connection: store.enqueue(connection, job_id, self._remote.url_of, stamp(utc_now()))
+
+        def write(connection: store.Connection) -> None:
+            problem = None if self._trouble is None else self._trouble.as_dict()
+            store.enqueue(connection, job_id, self._remote.url_of, stamp(utc_now()), problem)
+
+        return write
 
     def wake(self) -> None:
         """Look for what waits."""
