@@ -8,15 +8,17 @@ from collections.abc import AsyncGenerator, Callable
 from contextlib import asynccontextmanager
 from typing import TypedDict
 
-from fastapi import FastAPI
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from backend.bootstrap import Services, run_services
 from backend.config import Settings, load_settings
 from backend.errors import HearthError
-from backend.kit.imports import absent
+from backend.kit.imports import absent, unbuilt
 from backend.logs import configure_logs, get_logger
 from backend.version import VERSION
+
+with unbuilt():  # FastAPI brings forty models of the OpenAPI document, which few people ever ask for
+    from fastapi import FastAPI
 
 # FastAPI asks of each annotation whether it is a model of pydantic 1, and would load the whole of that for a "no".
 with absent("pydantic.v1"):

@@ -14,7 +14,9 @@ from typing import Any, cast
 from backend.kit.imports import absent
 from backend.kit.redact import MASK, redact
 
-with absent("rich"):  # structlog would load it to paint tracebacks, which stay plain here
+with absent(
+    "rich", "greenlet"
+):  # to paint tracebacks, which stay plain here, and for a kind of thread that is not used
     import structlog
 
 _MANY_LINES = ("exception", "stack")

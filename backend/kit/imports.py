@@ -1,4 +1,4 @@
-"""Load a program quickly: without what a library would load only to ask whether it is there, and without collecting."""
+"""Load a program quickly: without what a library would load or build for the case that it is wanted, and without collecting."""
 
 from __future__ import annotations
 
@@ -6,6 +6,8 @@ import gc
 import sys
 from collections.abc import Generator
 from contextlib import contextmanager
+
+from pydantic import BaseModel
 
 
 @contextmanager
@@ -22,6 +24,20 @@ def absent(*names: str) -> Generator[None]:
     finally:
         for name in hidden:
             del sys.modules[name]
+
+
+@contextmanager
+def unbuilt() -> Generator[None]:
+    """Let the pydantic models of the modules that are loaded meanwhile be built when they are first used.
+
+    For libraries that bring models which a program may never use. Not for use while other threads define models.
+    """
+    usual = BaseModel.model_config
+    BaseModel.model_config = {**usual, "defer_build": True}
+    try:
+        yield
+    finally:
+        BaseModel.model_config = usual
 
 
 @contextmanager

@@ -9,8 +9,9 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from pydantic import BaseModel
 
-from backend.kit.imports import absent, loading
+from backend.kit.imports import absent, loading, unbuilt
 
 
 @pytest.fixture
@@ -68,3 +69,18 @@ def test_who_has_switched_collection_off_keeps_it_off() -> None:
     finally:
         gc.enable()
         gc.unfreeze()
+
+
+def test_models_are_built_when_they_are_used() -> None:
+    """Those that were defined within the context alone."""
+    with unbuilt():
+
+        class Late(BaseModel):
+            number: int
+
+    class Early(BaseModel):
+        number: int
+
+    assert (Late.__pydantic_complete__, Early.__pydantic_complete__) == (False, True)
+    assert Late.model_validate({"number": "3"}).number == 3
+    assert Late.__pydantic_complete__
