@@ -128,4 +128,5 @@ def _link(disk: Disk, places: Places, name: str, folder: Path) -> bool:
 
 
 def _counts(folder: Path, mounts: Sequence[Mount], *, only_mounts: bool) -> bool:
-    return is_mount(folder, mounts) if only_mounts else folder.is_dir()
+    # os.path and not Path: what the user of the services may not look into, such as /root, is nobody's layout.
+    return is_mount(folder, mounts) if only_mounts else os.path.isdir(folder)  # noqa: PTH112
