@@ -16,6 +16,7 @@ _EVERY_S = 0.025
 _LATER_EVERY_S = 0.25
 _EAGER_MS = 10_000
 _ANSWER_S = 2.0
+_LONGEST_ANSWER = 1024 * 1024
 
 
 def watch(address: str, *, pid: int, on_ready: Callable[[], None]) -> None:
@@ -46,7 +47,9 @@ def answers(address: str) -> bool:
             if scheme == "tcp":
                 return True
             connection.sendall(f"GET /{path} HTTP/1.0\r\nHost: {authority}\r\n\r\n".encode())
-            line = connection.recv(64).split(b" ")
-            return len(line) > 1 and line[1][:1] in (b"2", b"3", b"4")
+            answer = b""
+            while (block := connection.recv(65536)) and len(answer) < _LONGEST_ANSWER:
+                answer += block  # to its end: who hangs up earlier stands in the service's log as a fault
+            return answer.split(b" ", 2)[1:2] != [] and answer.split(b" ", 2)[1][:1] in (b"2", b"3", b"4")
     except (OSError, ValueError):
         return False

@@ -217,7 +217,15 @@ class Settings(BaseModel):
     hearth_run_dir: Path = _v(
         Path("/run/hearth"), "Where the container's start leaves its timeline and its services; absent outside of one."
     )
-    public_key: str | None = _v(None, "SSH public key that may sign in to the container.")
+    public_key: str | None = _v(None, "SSH public keys that may sign in to the container as root, one a line.")
+    safe_mode: bool = _v(False, "Start ComfyUI without custom nodes and without packages installed on the volume.")
+    use_new_volume_strategy: bool = _v(
+        True, "False copies ComfyUI and its packages to the volume, for people who edit them there."
+    )
+    enable_comfyui: bool = _v(True, "Run ComfyUI in the container.")
+    enable_code_server: bool = _v(True, "Run code-server, in the variant that has it.")
+    enable_jupyterlab: bool = _v(True, "Run JupyterLab, in the variant that has it.", aliases=("ENABLE_JUPYTER",))
+    enable_sshd: bool = _v(True, "Run an SSH server where PUBLIC_KEY is set.")
 
     @field_validator("hf_endpoint", "civitai_endpoint", "github_endpoint", "preset_catalog_url", "results_s3_endpoint")
     @classmethod

@@ -1,0 +1,212 @@
+"""Law: whatever is wrong with a volume, the container comes up and says what is wrong and what cures it."""
+
+from __future__ import annotations
+
+import errno
+import os
+import subprocess
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from backend.volume import Found, LayoutKind, Mount, Places, User, Wishes, act_as, act_as_root, choose, prepare, take
+from tests.volume.conftest import USER, codes, make_package, mounted, snapshot
+
+Ready = Callable[..., Found]
+as_root = pytest.mark.skipif(os.geteuid() != 0, reason="only root can act as others")
+
+
+def _refuse(monkeypatch: pytest.MonkeyPatch, name: str, below: Path, number: int) -> None:
+    real = getattr(os, name)
+
+    def refuse(*arguments: Any, **options: Any) -> Any:
+        if any(str(argument).startswith(str(below)) for argument in arguments[:2]):
+            raise OSError(number, os.strerror(number), str(arguments[0]))
+        return real(*arguments, **options)
+
+    monkeypatch.setattr(os, name, refuse)
+
+
+def test_without_symbolic_links(places: Places, ready: Ready, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where links cannot be made, small scripts stand for the interpreter, and packages work as before."""
+    _refuse(monkeypatch, "symlink", places.workspace, errno.EPERM)
+    found = ready()
+    assert codes(found) == ["no_symlinks"]
+    assert found.filesystem.symlinks is False
+    make_package(places.packages, "mine", "7")
+    code = "import sys, mine, einops, subprocess as s; print(sys.prefix, mine.VERSION, einops.VERSION, s.check_output([sys.executable, '-c', 'import mine; print(8)']))"
+    done = subprocess.run([found.interpreter, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.split() == [str(places.venv), "7", "0.8.0", "b'8\\n'"]
+    assert ready().written_bytes == 0
+
+
+def test_links_come_back(places: Places, ready: Ready, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A volume that was moved to a file system with links gets them."""
+    with monkeypatch.context() as patched:
+        _refuse(patched, "symlink", places.workspace, errno.EPERM)
+        ready()
+    assert ready().notices == ()
+    assert (places.venv / "bin" / "python").is_symlink()
+
+
+def test_without_hard_links(places: Places, ready: Ready, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where hard links cannot be made it is said, and nothing else changes."""
+    _refuse(monkeypatch, "link", places.workspace, errno.EOPNOTSUPP)
+    found = ready()
+    assert codes(found) == ["no_hard_links"]
+    assert found.filesystem.hard_links is False
+
+
+@pytest.mark.parametrize(
+    ("number", "code"),
+    [(errno.ENOSPC, "volume_full"), (errno.EROFS, "volume_read_only"), (errno.EACCES, "volume_not_writable")],
+)
+def test_unusable_volume(places: Places, ready: Ready, monkeypatch: pytest.MonkeyPatch, number: int, code: str) -> None:
+    """A volume that cannot be written is left alone; a folder of the container takes its place, its models are used."""
+    (places.base / "models" / "checkpoints").mkdir(parents=True)
+    before = snapshot(places.workspace)
+    _refuse(monkeypatch, "mkdir", places.workspace, number)
+    found = ready()
+    assert codes(found)[0] == code
+    assert found.notices[0].fix
+    assert found.ephemeral
+    assert found.requested == str(places.workspace)
+    assert found.workspace == str(places.run / "workspace")
+    assert found.model_roots == (str(places.base / "models"),)
+    assert snapshot(places.workspace) == before
+
+
+def test_full_volume_that_is_ready(places: Places, ready: Ready, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A full volume that was prepared before needs nothing, and is used."""
+    ready()
+    for name in ("mkdir", "symlink"):
+        _refuse(monkeypatch, name, places.workspace, errno.ENOSPC)
+    real = os.open
+
+    def refuse_files(path: Any, flags: int, *rest: Any, **options: Any) -> int:
+        if flags & os.O_CREAT and str(path).startswith(str(places.workspace)):
+            raise OSError(errno.ENOSPC, "No space left on device", str(path))
+        return real(path, flags, *rest, **options)
+
+    monkeypatch.setattr(os, "open", refuse_files)
+    found = ready()
+    assert found.workspace == str(places.workspace)
+
+
+def test_nearly_full(places: Places, ready: Ready, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Little space is told before a download fails."""
+    real = os.statvfs
+
+    def little(path: Any) -> os.statvfs_result:
+        told = list(real(path))
+        told[4] = 10
+        return os.statvfs_result(told)
+
+    monkeypatch.setattr(os, "statvfs", little)
+    assert codes(ready()) == ["volume_nearly_full"]
+
+
+def test_dead_link_of_the_user(places: Places, ready: Ready) -> None:
+    """A link that leads nowhere because its volume is away stays as it is, and is named."""
+    places.base.mkdir()
+    (places.base / "output").symlink_to("/nowhere/output")
+    found = ready()
+    assert codes(found) == ["dead_link"]
+    assert (places.base / "output").is_symlink()
+
+
+@as_root
+def test_owner_is_found_out(places: Places) -> None:
+    """PUID counts first, then the owner; an empty volume of root's goes to the image's user, a full one stays root's."""
+    workspace = places.workspace
+    assert choose(workspace, puid=None, pgid=None) == User(1000, 1000, "fresh")
+    assert choose(workspace, puid=None, pgid=7) == User(1000, 7, "fresh")
+    assert choose(workspace, puid=1234, pgid=None) == User(1234, 1234, "PUID")
+    (workspace / "lost+found").mkdir()
+    assert choose(workspace, puid=None, pgid=None).reason == "fresh"
+    (workspace / "models").mkdir()
+    assert choose(workspace, puid=None, pgid=None) == User(0, 0, "root_owned")
+    os.chown(workspace, 4321, 99)
+    assert choose(workspace, puid=None, pgid=None) == User(4321, 99, "owner")
+
+
+def _open_for_all(places: Places) -> None:
+    """Let another user reach the folders of the test."""
+    for folder in (places.root, *places.root.parents):
+        if folder.stat().st_uid == os.geteuid() and folder.stat().st_mode & 0o111 != 0o111:
+            folder.chmod(folder.stat().st_mode | 0o111)
+    places.run.mkdir()
+    places.run.chmod(0o777)
+
+
+def _as(places: Places, user: User, mounts: tuple[Mount, ...]) -> Found:
+    act_as(user)
+    try:
+        return prepare(places, user, Wishes(), mounts)
+    finally:
+        act_as_root()
+
+
+@as_root
+def test_fresh_volume_is_given_away(places: Places) -> None:
+    """Everything on a fresh volume belongs to the image's user, by one chown of one folder."""
+    _open_for_all(places)
+    user = choose(places.workspace, puid=None, pgid=None)
+    take(places, user)
+    found = _as(places, user, mounted(places))
+    assert found.notices == ()
+    assert {path.lstat().st_uid for path in [places.workspace, *places.workspace.rglob("*")]} == {1000}
+
+
+@as_root
+def test_explicit_user_on_a_volume_of_root(places: Places) -> None:
+    """PUID takes over the folders that Hearth writes to and nothing in them: no tree is ever walked."""
+    _open_for_all(places)
+    node = places.base / "custom_nodes" / "mine"
+    node.mkdir(parents=True)
+    picture = places.base / "output" / "a.png"
+    picture.parent.mkdir()
+    picture.write_text("old")
+    user = choose(places.workspace, puid=1234, pgid=None)
+    take(places, user)
+    found = _as(places, user, mounted(places))
+    assert found.workspace == str(places.workspace)
+    assert (places.base / "output").stat().st_uid == 1234
+    assert picture.stat().st_uid == node.stat().st_uid == 0
+
+
+@as_root
+def test_somebody_elses_volume(places: Places) -> None:
+    """A user who may not write is told the one line that cures it, and nothing on the volume changes."""
+    _open_for_all(places)
+    (places.base / "models").mkdir(parents=True)
+    before = snapshot(places.workspace)
+    found = _as(places, User(4321, 4321, "container"), mounted(places))
+    assert codes(found)[0] == "volume_not_writable"
+    assert "chown -R 4321:4321" in found.notices[0].fix
+    assert found.ephemeral
+    assert snapshot(places.workspace) == before
+
+
+@as_root
+def test_some_folders_of_somebody_else(places: Places) -> None:
+    """Folders below that belong to somebody else are named; the rest works."""
+    _open_for_all(places)
+    user = User(1000, 1000, "owner")
+    (places.base / "output").mkdir(parents=True)
+    for folder in (places.workspace, places.base):
+        os.chown(folder, 1000, 1000)
+    found = _as(places, user, mounted(places))
+    assert codes(found) == ["uid_mismatch"]
+    assert "ComfyUI/output" in found.notices[0].message
+    assert found.layout is LayoutKind.FOREIGN
+
+
+def test_user_of_the_container(places: Places, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Who is not root runs everything as himself, whatever PUID says."""
+    monkeypatch.setattr(os, "geteuid", lambda: 4321)
+    monkeypatch.setattr(os, "getegid", lambda: 1)
+    assert choose(places.workspace, puid=1000, pgid=1000) == User(4321, 1, "container")
+    assert USER.uid == 1000
