@@ -64,7 +64,7 @@ def _present(path: Path) -> bool:
 
 def _make(folder: Path) -> None:
     if not _present(folder):
-        folder.mkdir()
+        folder.mkdir(exist_ok=True)  # Hearth and ComfyUI's door make them at the same moment
 
 
 def _link(link: Path, target: Path) -> None:
