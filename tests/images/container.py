@@ -114,6 +114,8 @@ class Container:
                 found = None
             if found:
                 return found
+            running = self.inspect("{{.State.Running}}") == "true"
+            assert running, f"{what}: the container has ended\n{self.logs()[-4000:]}"
             assert time.monotonic() < deadline, f"{what} did not come true\n{self.logs()[-4000:]}"
             time.sleep(0.05)
 

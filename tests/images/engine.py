@@ -19,10 +19,17 @@ class EngineMissing(Exception):
 
 @dataclass(frozen=True)
 class Engine:
-    """One Docker: the environment that its client needs, and whether it is ours to stop."""
+    """One Docker.
+
+    Args:
+        environ: What its client needs.
+        is_own: It came out of ``engine.sh``, and so did its cache.
+        was_started: It was down before, and is to be down afterwards.
+    """
 
     environ: dict[str, str]
-    is_own: bool
+    is_own: bool = False
+    was_started: bool = False
 
     def run(
         self, *args: str, timeout: float = 120, check: bool = True, **environ: str
@@ -45,7 +52,7 @@ class Engine:
 
 def client() -> Engine:
     """Return a Docker whose client and buildx work; its daemon may be down. Bring up our own where there is none."""
-    here = Engine(ENVIRON, is_own=False)
+    here = Engine(ENVIRON)
     if "HEARTH_ENGINE" not in ENVIRON and _works(here, "buildx", "version"):
         return here
     return bring_up()
@@ -57,7 +64,7 @@ def bring_up() -> Engine:
     Raises:
         EngineMissing: The machine has none, and ``engine.sh`` cannot make one.
     """
-    here = Engine(ENVIRON, is_own=False)
+    here = Engine(ENVIRON)
     if "HEARTH_ENGINE" not in ENVIRON and _works(here, "version") and _works(here, "buildx", "version"):
         return here
     up = subprocess.run(
@@ -66,12 +73,13 @@ def bring_up() -> Engine:
     if up.returncode:
         raise EngineMissing(f"tests/images/engine.sh could not bring Docker up:\n{up.stderr[-3000:]}")
     lines = subprocess.check_output(["bash", str(_SCRIPT), "env"], env=ENVIRON, text=True).splitlines()
-    return Engine({**ENVIRON, **dict(line.split("=", 1) for line in lines)}, is_own=True)
+    environ = {**ENVIRON, **dict(line.split("=", 1) for line in lines)}
+    return Engine(environ, is_own=True, was_started="is up" in up.stderr)
 
 
 def put_down(engine: Engine) -> None:
-    """Stop the daemon if it is ours; what it built stays for the next time."""
-    if engine.is_own:
+    """Stop the daemon if it was started for this; what it built stays for the next time."""
+    if engine.was_started:
         subprocess.run(["bash", str(_SCRIPT), "down"], env=ENVIRON, capture_output=True, timeout=60, check=False)
 
 

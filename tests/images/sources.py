@@ -78,12 +78,12 @@ def wheel(folder: Path, name: str, version: str, *, requires: tuple[str, ...] = 
 
 def _standin(into: Path) -> Path:
     shutil.copytree(_HERE / "standin", into, ignore=shutil.ignore_patterns("__pycache__"))
-    shutil.copytree(ROOT / _FAKE, into / _FAKE, ignore=shutil.ignore_patterns("__pycache__"))
-    for package in (into / "tests", into / "tests" / "fakes"):
+    # The image leaves out the tests of a checkout, so the simulated server goes where they are not looked for.
+    server = into / "simulated" / _FAKE
+    shutil.copytree(ROOT / _FAKE, server, ignore=shutil.ignore_patterns("__pycache__"))
+    for package in (server.parent.parent, server.parent, server):
         (package / "__init__.py").write_text("", "utf-8")
-    # Its front door, a server in a thread, belongs to other tests and to their modules.
-    (into / _FAKE / "__init__.py").write_text("", "utf-8")
-    (into / _FAKE / "server.py").unlink()
+    (server / "server.py").unlink()  # its front door, a server in a thread, belongs to other tests
     (into / "comfyui_version.py").write_text('__version__ = "0.26.0"\n', "utf-8")
     (into / "requirements.txt").write_text("\n".join(_STANDIN_REQUIREMENTS) + "\n", "utf-8")
     return into

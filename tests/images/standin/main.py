@@ -13,6 +13,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+sys.path.insert(0, str(Path(__file__).parent / "simulated"))
+
 import uvicorn
 from boot import load_custom_nodes, search_paths_of
 from comfyui_version import __version__
