@@ -24,6 +24,9 @@ from backend.downloads.transfer.terms import Meter
 
 _QUEUE_BLOCKS = 8  # what a slow disk may hold up before the sockets are paused
 _HEAD_BYTES = 512
+# The page cache takes as large a folio as the write allows, and beyond this it has to make room for it first where memory is
+# in use for small ones: up to 1.8 CPU-s/GB instead of 0.13.
+_WRITE_BYTES = 64 << 10
 
 
 class Part:
@@ -180,7 +183,7 @@ class Part:
                 self._look_at_head(bytes(block.filled[:_HEAD_BYTES]))
             left, offset = block.filled, block.offset
             while left:
-                count = os.pwrite(self.handle, left, offset)
+                count = os.pwrite(self.handle, left[:_WRITE_BYTES], offset)
                 left, offset = left[count:], offset + count
             self._ranges.add(block.offset, block.stop)
             self._hasher.advance(block, self._ranges.prefix)
