@@ -10,7 +10,6 @@ from collections import deque
 from dataclasses import dataclass
 
 _EVERY_S = 0.25
-_JUDGED_S = 0.5  # the first sample of a trial is not counted: new connections begin slowly
 _CONDEMN_S = 1.0  # to find that connections make no difference takes longer
 _ROUND_TRIPS = 8
 _GAIN = 1.2  # less than that is noise
@@ -41,7 +40,7 @@ class Sample:
 class _Trial:
     before: int
     rate_before: float
-    began_at: float
+    began: Sample
     counted_from: Sample | None = None
 
 
@@ -92,7 +91,7 @@ class Tuner:
                 self._ceiling = self._limit
             settled_s = _ROUND_TRIPS * round_trip_s
             if self._trial is not None:
-                self._judge(self._trial, sample, max(_JUDGED_S, settled_s))
+                self._judge(self._trial, sample, settled_s)
             if self._trial is None and waiting >= _WAITING and now - self._changed_at >= settled_s:
                 self._try_more(sample, min(self._ceiling, share))
         self.target = max(1, min(self.target, self._ceiling, share))
@@ -107,21 +106,23 @@ class Tuner:
     def _try_more(self, sample: Sample, allowed: int) -> None:
         rate = max(self.speed_bytes_s, self._rates[-1])
         if self.target < allowed and 0 < rate * _WORTH_S < sample.left_bytes:
-            self._trial = _Trial(self.target, rate, sample.at)
+            self._trial = _Trial(self.target, rate, sample)
             self.target = min(allowed, self.target * self._factor)
 
-    def _judge(self, trial: _Trial, sample: Sample, judged_s: float) -> None:
-        """End the trial once its worth is known: at once when it pays or harms, later when it makes no difference."""
-        if trial.counted_from is None:
-            trial.counted_from = sample
+    def _judge(self, trial: _Trial, sample: Sample, settled_s: float) -> None:
+        """End the trial once its worth is known: at once when it pays or harms, later when it makes no difference.
+
+        New connections begin slowly: the first sample of a trial may praise it, but does not count otherwise.
+        """
+        is_first = trial.counted_from is None
+        age_s = sample.at - trial.began.at
+        gain = _rate(trial.counted_from or trial.began, sample) / trial.rate_before
+        trial.counted_from = trial.counted_from or sample
+        if age_s < settled_s or (is_first and gain < _FULL_GAIN):
             return
-        age_s = sample.at - trial.began_at
-        if age_s < judged_s:
-            return
-        gain = _rate(trial.counted_from, sample) / trial.rate_before
         if gain >= _GAIN:
             self._factor = self._limit if gain >= _FULL_GAIN else 2
-        elif gain < 1 or age_s >= max(_CONDEMN_S, judged_s):
+        elif gain < 1 or age_s >= _CONDEMN_S:
             self._factor = 2
             self.target = self._ceiling = trial.before
             self._held_until, self._hold_s = sample.at + self._hold_s, min(_LONGEST_HOLD_S, self._hold_s * 2)
