@@ -37,7 +37,10 @@ _REFUSED_STARTS: list[tuple[dict[str, str], str]] = [
     ({"WORKSPACE": "/dev/null/here"}, "The workspace /dev/null/here cannot be used: Not a directory."),
 ]
 _NOT_AT_START = (
-    "alembic", "httpx2", "pycurl", "httpcore2", "rich", "typer", "pydantic.v1", "jinja2", "hypothesis", "pytest", "trustme", "tests",
+    "alembic", "httpx2", "pycurl", "httpcore2", "obstore", "rich", "typer", "pydantic.v1", "jinja2", "PIL", "psutil",
+    "greenlet", "urllib.request", "hypothesis", "pytest", "trustme", "tests",
+    "backend.api.downloads", "backend.api.presets", "backend.compat.desk", "backend.compat.door", "backend.web.contexts",
+    "backend.web.socket", "backend.generation.results.pictures", "backend.database.migrations",
 )  # fmt: skip
 
 

@@ -11,7 +11,6 @@ import ssl
 from collections.abc import AsyncGenerator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
-from http.cookiejar import CookieJar, DefaultCookiePolicy
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
@@ -158,6 +157,8 @@ class Wire:
 
     def _open(self) -> httpx2.AsyncClient:
         """Make the client; blocking: it imports a library and, for https, reads certificates."""
+        from http.cookiejar import CookieJar, DefaultCookiePolicy
+
         import httpx2
 
         return httpx2.AsyncClient(

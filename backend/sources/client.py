@@ -7,7 +7,6 @@ import json
 import ssl
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from http.cookiejar import CookieJar, DefaultCookiePolicy
 from typing import TYPE_CHECKING, cast
 
 from backend.sources.addresses import host_key, next_hop
@@ -113,6 +112,8 @@ class Client:
 
 def open_http(cafile: str | None, *, idle_s: float) -> httpx2.AsyncClient:
     """Make a client that keeps no cookies and follows no redirect; blocking: it imports a library and reads certificates."""
+    from http.cookiejar import CookieJar, DefaultCookiePolicy
+
     import httpx2
 
     return httpx2.AsyncClient(

@@ -14,8 +14,6 @@ from datetime import datetime
 from pathlib import Path
 from typing import cast
 
-import psutil
-
 from backend.errors import JSON
 from backend.kit.clock import monotonic_s, utc_now
 from backend.system.cgroup import Cgroup
@@ -100,6 +98,8 @@ class HostProbe:
         Args:
             roots: Folders whose volumes are of interest.
         """
+        import psutil
+
         now, process = utc_now(), psutil.Process()
         gpus = self._gpus.read()
         return HostSample(
@@ -114,6 +114,8 @@ class HostProbe:
         )
 
     def _cpu(self) -> Cpu:
+        import psutil
+
         share, cores = self._cgroup.cpu(), float(len(os.sched_getaffinity(0)))
         limited = share is not None and share.cores < cores
         if share is not None and limited:
@@ -129,6 +131,8 @@ class HostProbe:
         return Cpu(percent, cores, scope, *load, reason=_FIRST if percent is None else None)
 
     def _memory(self) -> Memory:
+        import psutil
+
         machine, share = psutil.virtual_memory(), self._cgroup.memory()
         if share is None or share.limit_bytes >= machine.total:
             return Memory(machine.total, machine.total - machine.available, machine.available, "machine")
@@ -197,6 +201,8 @@ def _mount_of(path: Path) -> Path:
 
 def _machine_busy_s() -> float:
     """Return the seconds that all processors have worked; a guest's time is part of the user's (proc_stat(5))."""
+    import psutil
+
     times = psutil.cpu_times()
     return sum((times.user, times.nice, times.system, times.irq, times.softirq, times.steal))
 
