@@ -96,4 +96,4 @@ def ended(before: Attempt, *, code: int, number: int, reboot: bool, now_ms: floa
 
 def pause_after(failures: int) -> float:
     """Return the pause in seconds after so many failures in a row: 0, 1, 2, 4 … 30."""
-    return 0.0 if failures < 2 else min(2.0 ** (failures - 2), LONGEST_PAUSE_S)
+    return 0.0 if failures < 2 else min(2.0 ** min(failures - 2, 10), LONGEST_PAUSE_S)

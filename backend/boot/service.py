@@ -71,14 +71,23 @@ def end(name: str, code: int, number: int, environ: Mapping[str, str], status: P
         with suppress(OSError):
             os.killpg(before.pid, signal.SIGKILL)  # its group: children that would keep its port or its GPU
     attempts.write(places.attempts, attempt)
-    _wait(attempt, status)
+    seen = _version(status)  # first this: an order that comes after the question changes it
+    if attempt.pause_s and _is_wanted(status.parent.parent):
+        _wait(attempt.pause_s, status, seen)
 
 
-def _wait(attempt: attempts.Attempt, status: Path) -> None:
+def _is_wanted(folder: Path) -> bool:
+    """Ask s6 whether it would start the service again at all."""
+    import subprocess
+
+    command = ["s6-svstat", "-o", "wantedup", str(folder.absolute())]
+    return b"false" not in subprocess.run(command, capture_output=True, check=False).stdout  # noqa: S603
+
+
+def _wait(pause_s: float, status: Path, seen: tuple[int, int]) -> None:
     import time
 
-    seen = _version(status)
-    until = timeline.boottime_ms() + attempt.pause_s * 1000
+    until = timeline.boottime_ms() + pause_s * 1000
     while timeline.boottime_ms() < until and _version(status) == seen:
         time.sleep(0.05)
 

@@ -8,17 +8,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from backend.comfyui.installation import Installation
+from backend.kit.privacy import without_private
 
-# What a child has no business to know: it belongs to Hearth, or to hosts that only Hearth asks.
-_PRIVATE = (
-    "ACCESS_PASSWORD",
-    "DATABASE_URL",
-    "HEARTH_",
-    "HF_TOKEN",
-    "HUGGING_FACE_HUB_TOKEN",
-    "CIVITAI",
-    "GITHUB_TOKEN",
-)
 # ComfyUI-Manager's agreement with comfy-cli: instead of executing itself anew it leaves "<value>.reboot" and exits with 0.
 _SESSION = "__COMFY_CLI_SESSION__"
 # Runs in the child before ComfyUI does: the kernel shall end it when Hearth dies, however Hearth dies (prctl(2)), and
@@ -84,8 +75,7 @@ class LaunchPlan:
 
     def child_environment(self) -> dict[str, str]:
         """Return the environment without what is private to Hearth, and with where a wish for a restart is left."""
-        kept = {name: value for name, value in self.environment.items() if not name.startswith(_PRIVATE)}
-        return {**kept, _SESSION: str(self._session)}
+        return {**without_private(self.environment), _SESSION: str(self._session)}
 
     @property
     def reboot_mark(self) -> Path:

@@ -60,10 +60,11 @@ LEGACY: Mapping[str, str] = {
     "t2i_adapter": "controlnet",
 }
 
-# Folder names of other programs (A1111, Forge, SwarmUI), in lower case.
+# Folder names of other programs (A1111, Forge, SwarmUI, ai-dock), in lower case.
 FOREIGN_FOLDERS: Mapping[str, str] = {
     "stable-diffusion": "checkpoints",
     "stablediffusion": "checkpoints",
+    "ckpt": "checkpoints",
     "lora": "loras",
     "lycoris": "loras",
     "text_encoder": "text_encoders",
