@@ -15,6 +15,7 @@ import httpx2
 import pytest
 from blockbuster import BlockBuster, blockbuster_ctx
 from fastapi import FastAPI
+from hypothesis import settings
 
 from backend.database import Database
 from tests import secret_watch
@@ -24,6 +25,10 @@ from tests.live import LiveServer
 _KEEP = {"PATH", "HOME", "LANG", "LC_ALL", "TMPDIR", "SSL_CERT_FILE", "HEARTH_BROWSER", "CI", "COVERAGE_PROCESS_START"}
 _log_queue: SimpleQueue[logging.LogRecord] = SimpleQueue()
 _log_listeners: list[QueueListener] = []
+
+# How long an example takes is the machine's affair: beside other work, 200 ms pass without anything being wrong.
+settings.register_profile("hearth", deadline=None)
+settings.load_profile("hearth")
 
 
 @pytest.fixture(autouse=True)
