@@ -22,10 +22,12 @@ def sizes_of(inputs: Inputs) -> Sizes | None:
     if width is None or height is None or width["group"] != height["group"]:
         return None
     own = Size("As made", width["default"], height["default"])
-    shaped = [size for size in _shaped(own, width, height) if (size.width, size.height) != (own.width, own.height)]
     named = next((label for label, across, down in _SHAPES if own.width * down == own.height * across), own.label)
-    presets = [Size(named, own.width, own.height), *(size for size in shaped if size.label != named)]
-    return Sizes(width["name"], height["name"], presets)
+    presets = {(own.width, own.height): Size(named, own.width, own.height)}
+    for size in _shaped(own, width, height):
+        if size.label != named:
+            presets.setdefault((size.width, size.height), size)  # where steps are coarse, two shapes are one
+    return Sizes(width["name"], height["name"], [*presets.values()])
 
 
 def _side(inputs: Inputs, role: str) -> Mapping[str, Any] | None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from backend.web.generate_sizes import sizes_of
@@ -52,6 +52,7 @@ def test_bounds_and_kinds_are_kept() -> None:
     st.integers(2, 512).map(lambda n: n * 8),
     st.sampled_from([1, 2, 8, 16, 32, 64]),
 )
+@example(16, 24, 8)
 def test_every_size_is_in_steps_and_close_to_the_area(width: int, height: int, step: int) -> None:
     """At most a tenth of the area off, in multiples of the step and of what a latent stands for, each size once."""
     presets = _chosen(width, height, step=step)
