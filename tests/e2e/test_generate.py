@@ -20,8 +20,8 @@ pytestmark = [pytest.mark.e2e, pytest.mark.timeout(300)]
 def _open(page: Page, name: str) -> None:
     page.goto("/generate")
     page.get_by_placeholder("Name, tag or kind").fill(name)
-    expect(page.locator("#workflows li")).to_have_count(1)
-    page.locator("#workflows").get_by_role("link", name=name).click()
+    page.wait_for_url(f"**/generate?q={name}")  # the list is that of the search
+    page.locator(f"#workflows a[href='/generate?workflow={name.lower()}']").click()
     expect(page.get_by_role("heading", level=2, name=name, exact=True)).to_be_visible()
 
 

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import json
+
 import pytest
 from playwright.sync_api import Page, expect
 
 from tests.e2e.conftest import save_screenshot
 from tests.e2e.generating import *  # noqa: F403 -- its fixtures
 from tests.e2e.test_looks import SCREENS, SMALL_TARGETS, THEMES, audit, choose_theme
+from tests.generation import graphs
+from tests.live import LiveServer
 
 pytestmark = [pytest.mark.e2e, pytest.mark.timeout(300)]
 
@@ -70,14 +74,20 @@ def test_the_nodes_are_shown_as_they_are(page: Page) -> None:
     expect(nodes).to_have_count(0)
 
 
-def test_the_default_workflow_for_pictures_is_set(page: Page) -> None:
-    """Chosen from the library, and kept."""
+def test_the_default_workflow_for_pictures_is_set(page: Page, server: LiveServer) -> None:
+    """Found by its name in a long library, and kept."""
+    for number in range(12):
+        (server.workspace / "workflows" / f"Further {number}.json").write_text(
+            json.dumps(graphs.quick(number)), "utf-8"
+        )
     page.goto("/settings")
-    page.get_by_label("Default image workflow").select_option("Sample")
+    field = page.get_by_role("combobox", name="Default image workflow")
+    field.fill("sample")
+    page.get_by_role("option", name="Sample", exact=True).click()
     page.locator("#save-generation").click()
     expect(page.locator("#generation")).to_contain_text("Saved")
     page.reload()
-    expect(page.get_by_label("Default image workflow")).to_have_value("sample")
+    expect(field).to_have_value("Sample")
 
 
 @pytest.mark.parametrize("theme", THEMES)
