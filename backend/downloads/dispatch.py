@@ -16,7 +16,7 @@ from backend.downloads.errors import AddressNotKept, NoSpace
 from backend.downloads.job import DownloadState, Job, JobFile, JobKind, Problem
 from backend.downloads.parking import SPACE_CHECK_S, Parking
 from backend.downloads.schedule import Lane, choose
-from backend.downloads.transfer import discard_partial
+from backend.downloads.transfer import Meter, discard_partial
 from backend.downloads.transfers import Transfer, Transfers
 from backend.downloads.worker import Brought, Errand, Worker
 from backend.errors import HearthError
@@ -100,7 +100,7 @@ class Dispatcher:
                     transfer.discard |= discard
                     stopping.append(transfer)
             elif discard and file.destination is not None:
-                await self._discard(file.destination)
+                await self.discard(file.destination)
         await _all_ended(stopping)
 
     # One round
@@ -178,7 +178,9 @@ class Dispatcher:
             for file in job.files
             if file.destination == first.destination and file.state is DownloadState.QUEUED
         ]
-        transfer = Transfer(first.destination, {file.id: job.id for job, file in riders})
+        # Until the part has been opened, the records know best what is in it.
+        meter = Meter(bytes_done=max(file.bytes_done for _, file in riders))
+        transfer = Transfer(first.destination, {file.id: job.id for job, file in riders}, meter)
         self._transfers.add(transfer)
         transfer.work = asyncio.create_task(self._work(transfer, _errand(riders)), name=f"download {first.name}")
         transfer.end = asyncio.create_task(self._see_to_its_end(transfer))
@@ -197,7 +199,7 @@ class Dispatcher:
         try:
             if transfer.work.cancelled():
                 if transfer.discard:
-                    await self._discard(transfer.destination)
+                    await self.discard(transfer.destination)
             elif (error := transfer.work.exception()) is not None:
                 await self._stumbled(transfer, error)
             else:
@@ -263,7 +265,7 @@ class Dispatcher:
 
         await self._book.change(job_id, edit, must=True)
 
-    async def _discard(self, destination: Path) -> None:
+    async def discard(self, destination: Path) -> None:
         """Delete what has arrived of a file, unless somebody still wants it."""
         if destination in self._book.queue.owners or destination in self._held:
             return

@@ -61,7 +61,12 @@ class Transfer:
 
     @property
     def bytes_done(self) -> int:
-        """The bytes that are there; they go back only when the transfer begins anew."""
+        """The bytes that are there; they go back only when the transfer begins anew.
+
+        Before any come, those are there that an earlier run has left.
+        """
+        if self.meter.phase is not Phase.DOWNLOADING:
+            return self.meter.bytes_done
         return self._water.reached(self.meter.bytes_done, self.meter.restarts)
 
     def sample(self, now_s: float) -> DownloadState | None:

@@ -172,6 +172,7 @@ class Worker:
 
     async def _read(self, found: Present, meter: Meter, enter: Enter) -> str:
         await enter(DownloadState.VERIFYING)
+        left_bytes = meter.bytes_done
         meter.phase = Phase.VERIFYING
         meter.bytes_total = found.identity.size_bytes
 
@@ -181,7 +182,7 @@ class Worker:
         try:
             return await sha256_of(found.path, advanced)
         finally:
-            advanced(0)
+            meter.bytes_done, meter.bytes_verified = left_bytes, 0
             meter.phase = Phase.CONNECTING
 
     async def _fetch(

@@ -13,7 +13,7 @@ from backend.downloads.errors import IllegalDownloadState
 from backend.kit.clock import monotonic_s
 from tests.downloads.rig import Rig
 from tests.fakes.content import Content
-from tests.fakes.faults import Slow, Stall, Status
+from tests.fakes.faults import Delay, Slow, Stall, Status
 from tests.fakes.model_host import ModelHost
 
 pytestmark = pytest.mark.anyio
@@ -254,6 +254,26 @@ async def test_after_a_crash_everything_continues(rig: Rig, model_host: ModelHos
     assert (await rig.service.get_progress(paused.id)).bytes_done > 0
     await rig.service.resume(paused.id)
     await rig.until(paused.id, "completed")
+
+
+async def test_after_a_restart_no_number_is_too_low(rig: Rig, model_host: ModelHost) -> None:
+    """From the first snapshot on a job shows the bytes that an earlier life has left, also before its host answers."""
+    job = await rig.service.download_preset(rig.preset("one", model_host, {"a.safetensors": FILES[0]}, SLOW))
+    await rig.until(job.id, has_bytes)
+    model_host.put("/a.safetensors", FILES[0], Delay(0.5))
+    left: list[int] = []
+
+    def look_at_the_disk() -> None:
+        left.append(partial_bytes(rig.path("a.safetensors")) or 0)
+        rig.events.clear()
+
+    await rig.crash_with(look_at_the_disk)
+    first = await rig.service.get_progress(job.id)
+    await rig.until(job.id, "completed")
+
+    assert first.bytes_done >= left[0] > 0
+    told = [*await rig.told("download.changed", job.id), *await rig.told("download.progress", job.id)]
+    assert min(event.data["bytes_done"] for event in told) >= left[0]
 
 
 async def test_a_file_published_just_before_a_crash_is_not_fetched_again(rig: Rig, model_host: ModelHost) -> None:
