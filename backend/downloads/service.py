@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Sequence
 
 from backend.database import Database
 from backend.downloads import steering
@@ -21,14 +21,15 @@ from backend.downloads.intake import Intake
 from backend.downloads.job import DownloadState, Job, JobFile
 from backend.downloads.parking import Parking
 from backend.downloads.ports import Folders, PresetFiles, Records, Resolve
+from backend.downloads.reading import Reading
 from backend.downloads.transfer import TransferEngine
 from backend.downloads.transfers import Transfers
-from backend.downloads.view import DownloadJob, DownloadPage, QueueTotals, Viewer
+from backend.downloads.view import DownloadJob, QueueTotals, Viewer
 from backend.downloads.worker import Worker
 from backend.events import Hub
 
 
-class DownloadService:
+class DownloadService(Reading):
     """Queue downloads, steer them, and tell how they stand.
 
     Args:
@@ -53,17 +54,18 @@ class DownloadService:
         retries: int,
     ) -> None:
         self._files_of = files_of
-        self._book = Book(database)
+        book = Book(database)
         self._transfers = Transfers()
-        self._viewer = Viewer(self._book, self._transfers)
-        self._announcer = Announcer(hub, self._book, self._viewer)
-        self._book.on_change(self._announcer.changed)
+        viewer = Viewer(book, self._transfers)
+        self._announcer = Announcer(hub, book, viewer)
+        book.on_change(self._announcer.changed)
         worker = Worker(engine=engine, resolve=resolve, paths=paths, ledger=ledger, retries=retries)
         intake = Intake(worker=worker, resolve=resolve)
-        self._admission = Admission(book=self._book, intake=intake, removed=self._announcer.removed)
-        self._parking = Parking(self._book, reserve_bytes)
+        admission = Admission(book=book, intake=intake, removed=self._announcer.removed)
+        super().__init__(book=book, viewer=viewer, admission=admission)
+        self._parking = Parking(book, reserve_bytes)
         self._dispatcher = Dispatcher(
-            book=self._book,
+            book=book,
             worker=worker,
             transfers=self._transfers,
             parking=self._parking,
@@ -248,57 +250,6 @@ class DownloadService:
         """Leave so much space free on every volume."""
         self._parking.reserve_bytes = reserve_bytes
         self._dispatcher.kick()
-
-    # Looking
-
-    async def get_progress(self, job_id: str) -> DownloadJob:
-        """Return one job as it is now.
-
-        Raises:
-            DownloadNotFound: There is none.
-        """
-        return self._viewer.job(self._book.job(job_id))
-
-    async def list(
-        self,
-        *,
-        states: Collection[str] = (),
-        active: bool | None = None,
-        preset_id: str | None = None,
-        query: str = "",
-        limit: int = 100,
-        offset: int = 0,
-    ) -> DownloadPage:
-        """Return one page of the queue and its history.
-
-        Args:
-            states: Only jobs in one of these.
-            active: True for unfinished jobs, False for the history.
-            query: Only jobs with this text in their name, preset or file names, in any case of letters.
-        """
-        found = [
-            job
-            for job in self._book.in_order()
-            if (not states or job.state in states)
-            and (active is None or active is not job.ended)
-            and (preset_id is None or preset_id == job.preset_id)
-            and job.mentions(query)
-        ]
-        items = [self._viewer.job(job) for job in found[offset : offset + limit]]
-        return DownloadPage(items, len(found), self.totals())
-
-    def totals(self) -> QueueTotals:
-        """Return the queue in numbers."""
-        return self._viewer.totals(paused=self._admission.paused)
-
-    def active_for(self, preset_id: str) -> DownloadJob | None:
-        """Return the unfinished job of a preset."""
-        job = self._admission.active(preset_id)
-        return None if job is None else self._viewer.job(job)
-
-    def activity(self) -> int:
-        """Return a number that grows when any job or file changes its state."""
-        return self._book.activity
 
     # Shared by the commands
 
