@@ -13,7 +13,11 @@ Resolve: TypeAlias = Callable[[FileRef], Awaitable[RemoteFile]]
 
 
 class Folders(Protocol):
-    """Where model files live (``backend.paths.ModelPaths``); both methods block."""
+    """Where model files live (``backend.paths.ModelPaths``); every method blocks."""
+
+    def roots(self) -> Sequence[Path]:
+        """Return the folders below which all models lie."""
+        ...
 
     def destination(self, directory: str, name: str) -> Path:
         """Return where a file belongs, inside the fence of the model folders, or raise a HearthError."""

@@ -9,6 +9,8 @@ from __future__ import annotations
 import asyncio
 import contextlib
 from collections.abc import Callable, Sequence
+from datetime import datetime
+from pathlib import Path
 
 from backend.database import Database
 from backend.downloads import steering
@@ -19,6 +21,7 @@ from backend.downloads.dispatch import Dispatcher
 from backend.downloads.errors import DownloadNotFound, IllegalDownloadState
 from backend.downloads.intake import Intake
 from backend.downloads.job import DownloadState, Job, JobFile
+from backend.downloads.leftovers import Leftovers
 from backend.downloads.parking import Parking
 from backend.downloads.ports import Folders, PresetFiles, Records, Resolve
 from backend.downloads.reading import Reading
@@ -72,6 +75,7 @@ class DownloadService(Reading):
             max_parallel=max_parallel,
             progressed=self._announcer.progressed,
         )
+        self._leftovers = Leftovers(book=book, dispatcher=self._dispatcher, folders=paths)
         self._wakings: set[asyncio.Task[None]] = set()
 
     async def start(self) -> None:
@@ -79,9 +83,11 @@ class DownloadService(Reading):
         await self._admission.revive()
         self._announcer.paused = self._admission.paused
         self._dispatcher.kick()
+        self._leftovers.start()
 
     async def close(self) -> None:
         """Stop the transfers; what has arrived is kept, and the next start continues."""
+        await self._leftovers.close()
         if self._wakings:
             await asyncio.wait(self._wakings)
         await self._dispatcher.close()
@@ -250,6 +256,10 @@ class DownloadService(Reading):
         """Leave so much space free on every volume."""
         self._parking.reserve_bytes = reserve_bytes
         self._dispatcher.kick()
+
+    async def tidy(self, now: datetime) -> list[Path]:
+        """Delete what cancelled and forgotten jobs have left for longer than a week, as happens daily; return whose it was."""
+        return await self._leftovers.tidy(now)
 
     # Shared by the commands
 

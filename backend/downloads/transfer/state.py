@@ -19,6 +19,7 @@ from backend.errors import JSON
 
 _VERSION = 1
 _MAX_BYTES = 1 << 20  # a state has a few hundred bytes; anything longer is something else
+_UNREADABLE = (OSError, ValueError, KeyError, TypeError, RecursionError)
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,16 +70,23 @@ def discard_partial(destination: Path) -> None:
     part_path(destination).unlink(missing_ok=True)
 
 
+def is_own_state(destination: Path) -> bool:
+    """Tell whether the state was written by a transfer, whatever has become of its part; blocking."""
+    try:
+        _read(destination)
+    except _UNREADABLE:
+        return False
+    return True
+
+
 def load_state(destination: Path) -> PartState | None:
     """Read the state, None when there is none that can be trusted; blocking."""
     try:
-        with state_path(destination).open("rb") as file:
-            fields = json.loads(file.read(_MAX_BYTES))
-        state = _parse(fields)
+        state = _read(destination)
         # A part that is shorter than its state claims was cut by somebody else: nothing in it can be trusted.
         if Ranges(state.ranges).end > part_path(destination).stat().st_size:
             return None
-    except (OSError, ValueError, KeyError, TypeError, RecursionError):
+    except _UNREADABLE:
         return None
     return state
 
@@ -110,6 +118,11 @@ def save_state(destination: Path, state: PartState) -> None:
     finally:
         os.close(handle)
     temporary.replace(path)
+
+
+def _read(destination: Path) -> PartState:
+    with state_path(destination).open("rb") as file:
+        return _parse(json.loads(file.read(_MAX_BYTES)))
 
 
 def _parse(fields: object) -> PartState:
