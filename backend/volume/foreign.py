@@ -62,13 +62,13 @@ def recognise(places: Places, mounts: Sequence[Mount]) -> list[Foreign]:
         if folders.keys() & {"models", "custom_nodes"} or (only_mounts and folders):
             found.append(Foreign(name, base, folders))
     storage = places.workspace / _AI_DOCK
-    if storage.is_dir():
+    if _is_folder(storage):
         found.append(Foreign("ai-dock", storage, {"models": storage}))
     data, output = places.root / "data", places.root / "output"
-    if (data / "models").is_dir() and (data / "config" / "comfy").is_dir():
+    if _is_folder(data / "models") and _is_folder(data / "config" / "comfy"):
         nodes = data / "config" / "comfy" / "custom_nodes"
         folders = {"models": data / "models", "custom_nodes": nodes, "output": output}
-        found.append(Foreign("abdbarho", data, {name: path for name, path in folders.items() if path.is_dir()}))
+        found.append(Foreign("abdbarho", data, {name: path for name, path in folders.items() if _is_folder(path)}))
     return found
 
 
@@ -128,5 +128,9 @@ def _link(disk: Disk, places: Places, name: str, folder: Path) -> bool:
 
 
 def _counts(folder: Path, mounts: Sequence[Mount], *, only_mounts: bool) -> bool:
+    return is_mount(folder, mounts) if only_mounts else _is_folder(folder)
+
+
+def _is_folder(path: Path) -> bool:
     # os.path and not Path: what the user of the services may not look into, such as /root, is nobody's layout.
-    return is_mount(folder, mounts) if only_mounts else os.path.isdir(folder)  # noqa: PTH112
+    return os.path.isdir(path)  # noqa: PTH112

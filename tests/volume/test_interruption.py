@@ -104,7 +104,7 @@ def result(places: Places) -> dict[str, str]:
 
 
 @given(volume=volumes, calls=st.integers(0, 60), again=st.integers(0, 60))
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=30, deadline=None)
 def test_interrupted_anywhere(volume: dict[str, Any], calls: int, again: int) -> None:
     """Two interrupted starts and a whole one leave what one whole start leaves; another whole one changes nothing."""
     folder = Path(tempfile.mkdtemp(prefix="hearth-volume-"))

@@ -204,6 +204,18 @@ def test_some_folders_of_somebody_else(places: Places) -> None:
     assert found.layout is LayoutKind.FOREIGN
 
 
+@as_root
+def test_closed_folders(places: Places) -> None:
+    """What this user may not even look at is nobody's layout, and no obstacle."""
+    _open_for_all(places)
+    (places.root / "root" / "ComfyUI" / "models").mkdir(parents=True)
+    (places.root / "root").chmod(0o700)
+    places.workspace.chmod(0o777)
+    found = _as(places, User(4321, 4321, "container"), mounted(places))
+    assert found.notices == ()
+    assert found.foreign == ()
+
+
 def test_user_of_the_container(places: Places, monkeypatch: pytest.MonkeyPatch) -> None:
     """Who is not root runs everything as himself, whatever PUID says."""
     monkeypatch.setattr(os, "geteuid", lambda: 4321)
