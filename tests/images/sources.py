@@ -21,6 +21,7 @@ _STANDIN_REQUIREMENTS = (
     "torch",
     "torchvision",
     "torchaudio",
+    "uv",
 )
 _STANDIN_TORCH = {"torch": "2.13.0+cpu", "torchvision": "0.28.0+cpu", "torchaudio": "2.11.0+cpu"}
 # The code below the stand-in is the simulated server of the other tests.

@@ -89,7 +89,6 @@ def test_an_upload_of_any_size_passes(running: Running) -> None:
     )
 
     assert answer.status_code == 200
-    assert answer.json()["name"] == "big.png"
     assert container.sh("find /workspace -type f -size 20000004c | wc -l") == "1"
 
 

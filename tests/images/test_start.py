@@ -13,9 +13,7 @@ from tests.images.conftest import Run
 from tests.images.container import Container
 from tests.images.engine import Engine
 
-_WORRIES = re.compile(
-    r"\b(WARNING|WARN|ERROR|CRITICAL|Traceback)\b|\[(warning|error|critical|warn|emerg|alert)\b", re.IGNORECASE
-)
+_WORRIES = re.compile(r"\b(WARNING|ERROR|CRITICAL|Traceback)\b|\[(warn|warning|error|critical|crit|alert|emerg)\s*\]")
 # Lines that may be there, each with its reason.
 _EXPECTED = (
     r"connect\(\) failed \(111: Connection refused\).*upstream: \"http://127\.0\.0\.1:8000",  # a test knocks before Hearth is up
