@@ -16,6 +16,8 @@ PARTS = {
     "backend.api.workflow_files": ("/api/workflows",),
     "backend.api.gallery": ("/api/gallery",),
     "backend.api.settings": ("/api/settings",),
+    "backend.api.services": ("/api/system/services",),
+    "backend.api.startup": ("/api/startup",),
     "backend.api.system": ("/api/system", "/api/paths"),
     "backend.api.tokens": ("/api/tokens",),
 }

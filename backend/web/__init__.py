@@ -11,8 +11,8 @@ from starlette.responses import JSONResponse
 
 from backend.web.problems import install_error_pages
 
-_SOCKETS = {"backend.web.socket": ("/ws",)}
-_PAGES = {"backend.web.pages": ("/",)}
+_SOCKETS = {"backend.web.log_socket": ("/ws/system/services",), "backend.web.socket": ("/ws",)}
+_PAGES = {"backend.web.startup": ("/startup",), "backend.web.pages": ("/",)}
 
 
 class FaceSettings(Protocol):

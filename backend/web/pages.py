@@ -5,7 +5,18 @@ from __future__ import annotations
 from fastapi import APIRouter
 from starlette.responses import RedirectResponse, Response
 
-from backend.web import assets, components, downloads, gallery, gallery_bulk, generate, presets, session, settings
+from backend.web import (
+    assets,
+    components,
+    downloads,
+    gallery,
+    gallery_bulk,
+    generate,
+    presets,
+    services,
+    session,
+    settings,
+)
 from backend.web.identity import ServicesDep, Visitor
 
 router = APIRouter(include_in_schema=False)
@@ -17,5 +28,5 @@ async def _first_page(services: ServicesDep, _who: Visitor) -> Response:
     return RedirectResponse(first, status_code=303)
 
 
-for _part in (assets, session, generate, gallery, gallery_bulk, presets, downloads, settings, components):
+for _part in (assets, session, generate, gallery, gallery_bulk, presets, downloads, services, settings, components):
     router.routes.extend(_part.router.routes)
