@@ -31,6 +31,7 @@ from backend.generation.knowledge import Knowledge
 from backend.generation.results import Results
 from backend.generation.uploads import Uploads
 from backend.generation.workflows.service import WorkflowDesk
+from backend.generation.workflows.watch import WorkflowWatch
 from backend.kit.listening import listening_addresses
 from backend.logs import get_logger
 from backend.paths import ModelPaths
@@ -72,6 +73,7 @@ async def run_services(
             "mounts": look_for_mounts(services.paths),
             "host": report_host(services.hub, services.host_sample),
             "services": services.processes.report(),
+            "workflows": WorkflowWatch(services.workflows, services.hub).run(),
             "startup": services.startup.run(),
             "address": tell_address(lock, elsewhere, services.auth.local_token(), recorder.end),
         }

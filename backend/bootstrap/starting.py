@@ -144,7 +144,7 @@ class Startup:
         before = [*(container if _follows(container, own) else ()), *own]
         comfyui = comfyui_phases(_seen_from(start, boot, own), boot)
         is_restart = _is_restart(before, comfyui)
-        state = self._state(service)
+        state = self._state(service, start)
         return StartupReport(
             state=state,
             message=_message(state, service),
@@ -180,8 +180,8 @@ class Startup:
             self._known = (start, boot)
         return boot
 
-    def _state(self, service: Service | None) -> ComfyUIState:
-        if self._is_ready():
+    def _state(self, service: Service | None, start: ComfyUIStart) -> ComfyUIState:
+        if start.ready_at is not None:
             return ComfyUIState.READY
         if service is None:
             return ComfyUIState.NONE if self._backend is None else ComfyUIState.STARTING

@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
 from pathlib import PurePosixPath
 
 from backend.system.bootlog_advice import Advice, advise
@@ -42,6 +42,7 @@ _IMPORT_TIMES = "Import times for custom nodes:"
 _SERVES = re.compile(r"^To see the GUI go to: ")
 _STOPPED = "Stopped server"
 _TRACE_LINES = 20
+_NOTED_LATE = timedelta(seconds=1)
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,8 +111,8 @@ def read_boot(entries: Sequence[Entry], *, begun_at: datetime | None = None, pip
 
 
 def _last_boot(entries: Sequence[Entry], begun_at: datetime | None) -> Sequence[Entry]:
-    since = [entry for entry in entries if begun_at is None or entry.at is None or entry.at >= begun_at]
-    first = _last(since, _BEGINS)
+    since = list(entries) if begun_at is None else _after_birth(entries, begun_at)
+    first = _last(since, _BEGINS if begun_at is None else _RESTARTS)
     if begun_at is None and first is None:
         first = _last(since, _BEGINS_WITHOUT_MANAGER, first_of_pair=True)
         if first is not None:
@@ -119,6 +120,14 @@ def _last_boot(entries: Sequence[Entry], begun_at: datetime | None) -> Sequence[
             while first > 0 and not _ends_a_run(since[first - 1].text):
                 first -= 1
     return since[first or 0 :]
+
+
+def _after_birth(entries: Sequence[Entry], begun_at: datetime) -> list[Entry]:
+    """Leave out what an earlier process wrote; a supervisor notes the birth of a process that may be speaking already."""
+    since = [entry for entry in entries if entry.at is None or entry.at >= begun_at - _NOTED_LATE]
+    before = [place for place, entry in enumerate(since) if entry.at is not None and entry.at < begun_at]
+    ends = [place for place in before if _ends_a_run(since[place].text)]
+    return since[ends[-1] + 1 :] if ends else since
 
 
 def _last(entries: Sequence[Entry], pattern: re.Pattern[str], *, first_of_pair: bool = False) -> int | None:

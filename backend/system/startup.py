@@ -160,7 +160,7 @@ def comfyui_phases(start: ComfyUIStart, boot: BootLog) -> list[Phase]:
     """Cut ComfyUI's start where its log says that something was done; the last phase may go on."""
     if start.process_at is None:
         return []
-    marks = [(step.name, step.label, step.at) for step in boot.steps if step.at >= start.process_at]
+    marks = [(step.name, step.label, step.at) for step in boot.steps]
     if start.first_http_at is not None:
         marks = [mark for mark in marks if mark[2] <= start.first_http_at]
         marks.append(("http", "First answer", start.first_http_at))

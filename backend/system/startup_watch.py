@@ -34,14 +34,15 @@ class ComfyUIWatch:
 
     def start_since(self, process_at: datetime | None) -> ComfyUIStart:
         """Return the start of the process that began at *process_at*; what was seen before belongs to another one."""
-        if process_at is not None and self._is_ready() and (self._ready_at is None or self._ready_at < process_at):
-            self._first_http_at = self._ready_at = utc_now()  # it came back between two looks
+        if self._is_ready() and (self._ready_at is None or (process_at is not None and self._ready_at < process_at)):
+            self._ready_at = utc_now()  # it came, or came back, since the last look
+            self._first_http_at = self._first_http_at or self._ready_at
         if process_at is not None and self._first_http_at is not None and self._first_http_at < process_at:
             self._first_http_at = None
         ready = self._ready_at
         if process_at is not None and ready is not None and ready < process_at:
             ready = None
-        return ComfyUIStart(process_at, self._first_http_at, ready)
+        return ComfyUIStart(process_at, self._first_http_at or ready, ready)
 
     async def run(self) -> None:
         """Watch for ever. Cancelled: nothing is left behind."""

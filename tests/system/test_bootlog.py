@@ -104,6 +104,17 @@ def test_only_the_last_start_counts() -> None:
     assert read_boot(both).failures == []
 
 
+def test_a_process_may_speak_before_its_supervisor_has_noted_its_birth() -> None:
+    """On a busy machine; the last words of the process before it are not taken for its own."""
+    boot = read_boot(entries(RECORDED), begun_at=NOW + timedelta(milliseconds=800))
+    assert len(boot.failures) == 11
+
+    again = NOW + timedelta(milliseconds=10 * len([line for line in RECORDED if line.strip()]))
+    healthy = [line for line in RECORDED if "custom_nodes" not in line]
+    both = [*entries(RECORDED), *entries(healthy, begin=again)]
+    assert read_boot(both, begun_at=again + timedelta(milliseconds=100)).failures == []
+
+
 def test_a_restart_in_place_is_found_in_the_log() -> None:
     """ComfyUI-Manager executes ComfyUI anew in the same process; then its log alone knows."""
     again = entries(

@@ -19,6 +19,7 @@ _BLOCK_BYTES = 64 * 1024
 _TAIL_BYTES = 4 * 1024**2  # so far one goes back for lines, even when they are long
 _READ_BYTES = 128 * 1024
 _BEHIND_BYTES = 1024**2  # a reader that is further behind than this leaves out what lies between
+_BLANK = 8
 _LONGEST_LINE = 64 * 1024
 CURRENT = "current"
 
@@ -39,14 +40,16 @@ class FileLog:
         """Return the last *count* lines, and a reader that goes on after them, over rotations."""
         handle = _opened(self._folder / CURRENT)
         end = 0 if handle is None else os.fstat(handle.fileno()).st_size
-        raw = [] if handle is None else _last_lines(handle, end, count)
+        wanted = count + count // 2 + _BLANK if count else 0  # some are blank, and left out
+        raw = [] if handle is None else _last_lines(handle, end, wanted)
         complete = bool(raw) and raw[-1].endswith(b"\n")
         rest = b"" if complete or not raw else raw.pop()
-        if len(raw) < count:
-            raw = [*self._older_lines(count - len(raw), handle), *raw]
+        if len(raw) < wanted:
+            raw = [*self._older_lines(wanted - len(raw), handle), *raw]
         if handle is not None:
             handle.seek(end)
-        return _entries(raw), _FileReader(self._folder, handle, rest)
+        entries = _entries(raw)[-count:] if count else []
+        return entries, _FileReader(self._folder, handle, rest)
 
     def whole(self) -> Iterator[bytes]:
         """Yield everything that is kept, oldest first, with times that people read."""

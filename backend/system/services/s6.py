@@ -10,7 +10,7 @@ import dataclasses
 import signal
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime
 from pathlib import Path
 
 from backend.kit.clock import utc_now
@@ -32,7 +32,7 @@ from backend.system.services.status import (
 
 log = get_logger(__name__)
 
-_FIELDS = "up,wantedup,ready,pid,exitcode,signum,updownfor,readyfor"
+_FIELDS = "up,wantedup,ready,pid,updownsince"
 _TIMEOUT_S = 5.0
 _ORDER_LASTS_S = 20.0  # a service may take so long to end after it was told to
 
@@ -113,7 +113,7 @@ class S6Supervisor:
         )
         if status is None or status[0] != 0:
             return None
-        up, wanted, ready, pid, _code, _signal, changed_s, _ready_s = status[1].split()
+        up, wanted, ready, pid, changed = status[1].split()
         deaths = () if tally is None or tally[0] != 0 else tuple(map(_death, tally[1].splitlines()))
         return _Seen(
             version=version,
@@ -121,7 +121,7 @@ class S6Supervisor:
             is_wanted=wanted == "true",
             is_ready=ready == "true",
             pid=int(pid) if int(pid) > 0 else None,
-            since=utc_now() - timedelta(seconds=int(changed_s)),
+            since=parse_line(f"{changed} ".encode())[0] or utc_now(),
             deaths=deaths,
         )
 
