@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
 
-from backend.boot import attempts, ready, timeline
+from backend.boot import attempts, timeline
 from backend.boot.environment import places_of
 from backend.kit.privacy import without_private
 
@@ -102,6 +102,8 @@ def _version(path: Path) -> tuple[int, int]:
 
 def _let_watch(address: str, attempt: attempts.Attempt, line: Path) -> None:
     """Leave a grandchild that watches: PID 1 becomes its parent, so the service has no child that it does not know."""
+    from backend.boot import ready  # sockets, which PID 1 has no use for
+
     service = os.getpid()
     if (child := os.fork()) != 0:
         os.waitpid(child, 0)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import shutil
 import signal
 import sys
 from collections.abc import Mapping, MutableMapping, Sequence
@@ -121,6 +120,8 @@ def _clear(places: Places) -> None:
     """Forget the life before a restart of this container; what is not ours to remove stays."""
     for folder in (places.attempts, places.node_overlay, places.services):
         if folder.is_dir():
+            import shutil  # 5 ms that only a restart pays
+
             shutil.rmtree(folder, ignore_errors=True)
     for name in ("timeline.jsonl", "volume.json", "hooks.done", "hearth.done", "copy.json", "comfyui.reboot"):
         with suppress(OSError):
