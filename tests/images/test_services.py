@@ -55,7 +55,7 @@ def test_nothing_is_left_of_what_ended(container: Container) -> None:
 def test_hearth_tells_and_steers_the_services(container: Container) -> None:
     """Listed with their state; a restart by the API gives ComfyUI a new process and Hearth none."""
     container.wait_for_comfyui()
-    listed = {each["name"]: each for each in container.api("/api/system/services").json()["services"]}
+    listed = {each["name"]: each for each in container.api("/api/system/services").json()["items"]}
     before = _pids(container)
 
     assert set(listed) >= set(_SERVICES)

@@ -17,6 +17,7 @@ _WORRIES = re.compile(r"\b(WARNING|ERROR|CRITICAL|Traceback)\b|\[(warn|warning|e
 # Lines that may be there, each with its reason.
 _EXPECTED = (
     r"connect\(\) failed \(111: Connection refused\).*upstream: \"http://127\.0\.0\.1:8000",  # a test knocks before Hearth is up
+    r"code=no_comfyui",  # or before ComfyUI is
 )
 
 
