@@ -220,7 +220,7 @@ def _follows(container: Sequence[Phase], own: Sequence[Phase]) -> bool:
 def _seen_from(start: ComfyUIStart, boot: BootLog, own: Sequence[Phase]) -> ComfyUIStart:
     """Take the word of its log for a ComfyUI that was started before this Hearth, which saw only that it answers."""
     served = next((step.at for step in reversed(boot.steps) if step.name == "server"), None)
-    if start.process_at is None or served is None or not own or served > own[0].started_at:
+    if start.ready_at is None or served is None or not own or served > own[0].started_at:
         return start
     return ComfyUIStart(start.process_at, served, served)
 

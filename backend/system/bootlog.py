@@ -126,7 +126,7 @@ def _after_birth(entries: Sequence[Entry], begun_at: datetime) -> list[Entry]:
     """Leave out what an earlier process wrote; a supervisor notes the birth of a process that may be speaking already."""
     since = [entry for entry in entries if entry.at is None or entry.at >= begun_at - _NOTED_LATE]
     before = [place for place, entry in enumerate(since) if entry.at is not None and entry.at < begun_at]
-    ends = [place for place in before if _ends_a_run(since[place].text)]
+    ends = [place for place in before if _bare(since[place].text) == _STOPPED]
     return since[ends[-1] + 1 :] if ends else since
 
 

@@ -65,7 +65,7 @@ def test_lines_arrive_are_searched_and_held(page: Page, tmp_path: Path) -> None:
     """Each as it is written; search and level hide lines, a pause keeps them back until it ends."""
     page.goto("/services?log=comfyui")
     lines = page.locator("[data-log-lines] li")
-    expect(lines.last).to_contain_text("Stopped server")
+    expect(lines.last).to_contain_text("To see the GUI")
     say(tmp_path / "said", "[WARNING] a first word")
     expect(lines.last).to_contain_text("a first word")
     expect(lines.last).to_have_attribute("data-level", "warning")

@@ -111,7 +111,7 @@ def test_a_process_may_speak_before_its_supervisor_has_noted_its_birth() -> None
 
     again = NOW + timedelta(milliseconds=10 * len([line for line in RECORDED if line.strip()]))
     healthy = [line for line in RECORDED if "custom_nodes" not in line]
-    both = [*entries(RECORDED), *entries(healthy, begin=again)]
+    both = [*entries([*RECORDED, "Stopped server"]), *entries(healthy, begin=again + timedelta(milliseconds=10))]
     assert read_boot(both, begun_at=again + timedelta(milliseconds=100)).failures == []
 
 
