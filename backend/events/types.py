@@ -14,7 +14,8 @@ STORAGE = "storage"
 SYSTEM = "system"
 PRESETS = "presets"
 GENERATIONS = "generations"
-TOPICS = (DOWNLOADS, SYSTEM, PRESETS, STORAGE, GENERATIONS)
+WORKFLOWS = "workflows"
+TOPICS = (DOWNLOADS, SYSTEM, PRESETS, STORAGE, GENERATIONS, WORKFLOWS)
 
 DOWNLOAD_PROGRESS = "download.progress"
 DOWNLOAD_CHANGED = "download.changed"
@@ -31,6 +32,8 @@ GENERATION_CHANGED = "generation.changed"
 GENERATION_PROGRESS = "generation.progress"
 GENERATION_PREVIEW = "generation.preview"
 BACKEND_CHANGED = "backend.changed"
+WORKFLOW_CHANGED = "workflow.changed"
+WORKFLOW_REMOVED = "workflow.removed"
 
 _DOCUMENTED = (
     (DOWNLOAD_PROGRESS, DOWNLOADS, "Numbers of a job and its files; key: the job's id; only the newest is sent."),
@@ -68,6 +71,12 @@ _DOCUMENTED = (
         "A picture in the making, binary, on `/ws/generations` only: length (4 bytes, big-endian), JSON, picture.",
     ),
     (BACKEND_CHANGED, GENERATIONS, "A ComfyUI came, went, began or ended a job; key: empty; only its state is told."),
+    (
+        WORKFLOW_CHANGED,
+        WORKFLOWS,
+        "A workflow is new, or its file or picture changed, here or on disk: its facts; key: the workflow's id.",
+    ),
+    (WORKFLOW_REMOVED, WORKFLOWS, "A workflow was deleted, renamed or moved away: `{id}`; key: the id that it had."),
 )
 
 

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import asdict
 from typing import TYPE_CHECKING, TypeAlias, cast
 
 from backend.errors import JSON
-from backend.events.types import DOWNLOADS, GENERATIONS, PRESETS, STORAGE, SYSTEM
+from backend.events.types import DOWNLOADS, GENERATIONS, PRESETS, STORAGE, SYSTEM, WORKFLOWS
 from backend.generation import Owner
 from backend.generation.job import ENDED
 
@@ -64,9 +65,15 @@ async def _presets(services: Services) -> Snapshot:
     return {preset_id: str(state.status) for preset_id, state in services.presets.states().states.items()}
 
 
+async def _workflows(services: Services) -> Snapshot:
+    """Return a text for each of the user's own workflows that changes when it does."""
+    return {**await asyncio.to_thread(services.workflows.outline)}
+
+
 _OF_TOPIC: Mapping[str, Callable[[Services], Awaitable[Snapshot]]] = {
     DOWNLOADS: _downloads,
     SYSTEM: _system,
     STORAGE: _storage,
     PRESETS: _presets,
+    WORKFLOWS: _workflows,
 }

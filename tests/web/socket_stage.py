@@ -26,6 +26,7 @@ from backend.downloads.view import DownloadJob
 from backend.errors import JSON
 from backend.events import Event, Hub
 from backend.generation import GenerationNotFound, GenerationPage, Owner
+from backend.generation.workflows import WorkflowLibrary
 from backend.web import socket as sockets
 from tests.secret_watch import watch
 
@@ -109,6 +110,7 @@ class Stage:
     downloads: Downloads
     presets: Presets
     generation: Generation
+    workflows: WorkflowLibrary
     port: int
     server: uvicorn.Server
     token: str = field(repr=False)
@@ -147,8 +149,8 @@ async def real_stage(anyio_backend: object, database: Database, tmp_path: Path, 
     listener.bind(("127.0.0.1", 0))
     server = uvicorn.Server(uvicorn.Config(with_state, log_config=None, lifespan="off", ws_max_size=64 * 1024))
     stage = Stage(
-        auth, Hub(), Downloads(), Presets(), Generation(), listener.getsockname()[1], server,
-        watch("session token", signed_in.access_token), signed_in.session_id,
+        auth, Hub(), Downloads(), Presets(), Generation(), WorkflowLibrary(tmp_path / "workflows"),
+        listener.getsockname()[1], server, watch("session token", signed_in.access_token), signed_in.session_id,
     )  # fmt: skip
     state["services"] = stage
     task = asyncio.create_task(server.serve(sockets=[listener]))

@@ -155,14 +155,14 @@ async def test_one_connection_carries_many_topics(stage: Stage) -> None:
         stage.hub.publish(Event("presets", "preset.changed", "flux", {"id": "flux", "status": "absent"}))
         change = await frame(client)
     async with stage.watch("/ws/live") as client:
-        everything = {(await frame(client))["topic"] for _ in range(5)}
+        everything = {(await frame(client))["topic"] for _ in range(6)}
 
     assert [f["topic"] for f in frames] == ["system", "presets", "storage"]
     assert frames[0]["data"]["cpu"] == {"percent": 1.0}
     assert frames[1]["data"] == {"flux": "installed"}
     assert frames[2]["data"] == {"items": [{"mount": "/", "free_bytes": 1}]}
     assert (change["topic"], change["seq"], change["data"]["status"]) == ("presets", 1, "absent")
-    assert everything == {"downloads", "system", "presets", "storage", "generations"}
+    assert everything == {"downloads", "system", "presets", "storage", "generations", "workflows"}
 
 
 # What is answered, and how it ends

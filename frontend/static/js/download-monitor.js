@@ -127,6 +127,8 @@
     "download.queue"() { tell("hearth:downloads"); },
     "preset.changed"(preset) { tell(`hearth:preset-${preset.id}`); },
     "catalog.updated"() { tell("hearth:presets"); },
+    "workflow.changed"() { tell("hearth:workflows"); },
+    "workflow.removed"() { tell("hearth:workflows"); },
     "verification.progress"(check) {
       for (const scope of document.querySelectorAll(`[data-check="${check.preset_id}"]`)) write(scope, check);
       if (!["queued", "running"].includes(check.state) || !document.querySelector(`[data-check="${check.preset_id}"]`)) {
@@ -163,7 +165,7 @@
     clearTimeout(retryTimer);
     if (socket && socket.readyState <= WebSocket.OPEN) return;
     const scheme = location.protocol === "https:" ? "wss" : "ws";
-    const line = new WebSocket(`${scheme}://${location.host}/ws/live?topics=downloads,presets`);
+    const line = new WebSocket(`${scheme}://${location.host}/ws/live?topics=downloads,presets,workflows`);
     socket = line;
     line.addEventListener("message", (event) => {
       if (line !== socket) return;
@@ -220,6 +222,7 @@
     if (document.hidden) return;
     tell("hearth:downloads");
     tell("hearth:presets");
+    tell("hearth:workflows");
     const detail = document.getElementById("preset-body");
     if (detail) tell(`hearth:preset-${detail.getAttribute("hx-get").split("/").pop()}`);
   }

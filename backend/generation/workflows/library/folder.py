@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import os
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -34,20 +35,34 @@ class Folder:
     def entries(self) -> list[Entry]:
         """Return every workflow, folders after single files, each part by name; a second of one id gets a number."""
         known: dict[Path, tuple[FileIdentity, Entry]] = {}
-        used: set[str] = set()
         found: list[Entry] = []
-        for folder, path in self._files():
+        for id_, folder, path in self._identified():
             entry = self._entry(folder, path, known)
-            if entry is None:
-                continue
-            base, number = entry.id, 1
-            while entry.id in used:
-                number += 1
-                entry = replace(entry, id=f"{base}-{number}")
-            used.add(entry.id)
-            found.append(replace(entry, thumbnail=thumbnail_of(path)))
+            if entry is not None:
+                found.append(replace(entry, id=id_, thumbnail=thumbnail_of(path)))
         self._known = known
         return found
+
+    def outline(self) -> dict[str, str]:
+        """Return by id a text that changes whenever the workflow's file or picture does; nothing is opened."""
+        found: dict[str, str] = {}
+        for id_, _, path in self._identified():
+            picture = thumbnail_of(path)
+            with suppress(OSError):  # gone between the two looks
+                looked = [FileIdentity.of(each) for each in (path, picture) if each is not None]
+                found[id_] = " ".join(f"{each.mtime_ns:x}-{each.size_bytes:x}-{each.inode:x}" for each in looked)
+        return found
+
+    def _identified(self) -> Iterator[tuple[str, str | None, Path]]:
+        used: set[str] = set()
+        for folder, path in self._files():
+            base = id_ = workflow_id(folder, path.stem)
+            number = 1
+            while id_ in used:
+                number += 1
+                id_ = f"{base}-{number}"
+            used.add(id_)
+            yield id_, folder, path
 
     def _entry(self, folder: str | None, path: Path, known: dict[Path, tuple[FileIdentity, Entry]]) -> Entry | None:
         try:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import threading
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import BinaryIO
 
@@ -48,6 +48,16 @@ class WorkflowLibrary:
         self._versions = Versions(root)
         self._trash = Trash(root)
         self._turn = threading.RLock()
+        self._changed: Callable[[], None] = _nobody
+
+    def on_change(self, listener: Callable[[], None]) -> None:
+        """Call *listener* after every change that was made here, in the thread that made it."""
+        self._changed = listener
+
+    def outline(self) -> dict[str, str]:
+        """Return, by the id of each of one's own workflows, a text that changes whenever its file or picture does."""
+        with self._turn:
+            return self._folder.outline()
 
     def entries(self, shelf: Shelf | None = None) -> list[Entry]:
         """Return all workflows, or those of one shelf: one's own first."""
@@ -132,6 +142,7 @@ class WorkflowLibrary:
                 entry.thumbnail.rename(path.with_suffix(entry.thumbnail.suffix))
             entry.path.rename(path)
             fsync_directory(path.parent)
+            self._changed()
             return self._at(path)
 
     def delete(self, wanted: str) -> Trashed:
@@ -143,7 +154,9 @@ class WorkflowLibrary:
         """
         with self._turn:
             entry = self._own(wanted)
-            return self._trash.put(entry, self._versions.folder(entry.id))
+            trashed = self._trash.put(entry, self._versions.folder(entry.id))
+            self._changed()
+            return trashed
 
     def trash(self) -> list[Trashed]:
         """Return the deleted workflows that can be restored."""
@@ -157,7 +170,9 @@ class WorkflowLibrary:
             NothingInTrash, WorkflowExists: See there.
         """
         with self._turn:
-            return self.entry(self._trash.restore(wanted).workflow_id)
+            restored = self._trash.restore(wanted)
+            self._changed()
+            return self.entry(restored.workflow_id)
 
     def versions(self, wanted: str) -> list[Version]:
         """Return the kept states of a workflow, the newest first; none for a template.
@@ -206,6 +221,7 @@ class WorkflowLibrary:
             for other in THUMBNAILS:
                 if other != suffix:
                     entry.path.with_suffix(other).unlink(missing_ok=True)
+            self._changed()
             return path
 
     def _own(self, wanted: str) -> Entry:
@@ -218,6 +234,7 @@ class WorkflowLibrary:
         path.parent.mkdir(parents=True, exist_ok=True)
         self._versions.keep(workflow, data)  # first, so that a crash loses no state
         write_atomic(path, data)
+        self._changed()
         return self._at(path)
 
     def _at(self, path: Path) -> Stored:
@@ -245,6 +262,10 @@ class WorkflowLibrary:
         if (self._root / clean).is_symlink():
             raise InvalidWorkflowName(f"The folder {clean!r} is a link.")
         return clean
+
+
+def _nobody() -> None:
+    """Hear nothing."""
 
 
 def _encoded(content: Mapping[str, JSON]) -> bytes:
