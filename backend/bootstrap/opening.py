@@ -28,6 +28,7 @@ from backend.downloads.transfer import TransferEngine, partial_bytes
 from backend.errors import JSON
 from backend.events import Hub
 from backend.generation.knowledge import Knowledge
+from backend.generation.pruning import prune_daily
 from backend.generation.results import Results
 from backend.generation.uploads import Uploads
 from backend.generation.workflows.service import WorkflowDesk
@@ -73,6 +74,7 @@ async def run_services(
             "mounts": look_for_mounts(services.paths),
             "host": report_host(services.hub, services.host_sample),
             "services": services.processes.report(),
+            "uploads": prune_daily(database, services.uploads),
             "workflows": WorkflowWatch(services.workflows, services.hub).run(),
             "startup": services.startup.run(),
             "address": tell_address(lock, elsewhere, services.auth.local_token(), recorder.end),

@@ -9,8 +9,10 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
+import os
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
+from contextlib import suppress
 from pathlib import Path
 from typing import Protocol
 
@@ -21,7 +23,8 @@ from backend.generation.job import GraphDocument
 from backend.kit.atomic import write_atomic
 
 FOLDER = "hearth"
-_NAME = re.compile(rf"{FOLDER}/([0-9a-f]{{64}}\.[a-z0-9]{{1,8}})")
+_FILE = r"[0-9a-f]{64}\.[a-z0-9]{1,8}"
+_NAME = re.compile(rf"{FOLDER}/({_FILE})")
 _ENDING = re.compile(r"[a-z0-9]{1,8}")
 
 
@@ -83,15 +86,43 @@ class Uploads:
             content = await self.read(name)
             await uploader.upload_image(name.partition("/")[2], content, subfolder=FOLDER, overwrite=True)
 
+    def sent_before(self, at_s: float) -> dict[str, int]:
+        """Return the names of the files that were last sent before *at_s* (UNIX time), with their sizes in bytes; blocking."""
+        found: dict[str, int] = {}
+        with suppress(FileNotFoundError), os.scandir(self._folder) as entries:
+            for entry in entries:
+                with suppress(FileNotFoundError):
+                    stat = entry.stat(follow_symlinks=False)
+                    if re.fullmatch(_FILE, entry.name) and stat.st_mtime < at_s:
+                        found[f"{FOLDER}/{entry.name}"] = stat.st_size
+        return found
+
+    def forget(self, names: Collection[str]) -> None:
+        """Delete files; blocking.
+
+        Raises:
+            OSError: The disk refuses it; what was deleted before is gone.
+        """
+        for name in names:
+            (self._folder / name.removeprefix(f"{FOLDER}/")).unlink(missing_ok=True)
+
     def _keep(self, content: bytes, ending: str) -> str:
         if _ENDING.fullmatch(ending) is None:
             ending = "bin"
         name = f"{hashlib.sha256(content).hexdigest()}.{ending}"
         path = self._folder / name
-        if not path.exists():
+        try:
+            os.utime(path)  # sent again: whoever sent it means to use it
+        except FileNotFoundError:
             self._folder.mkdir(parents=True, exist_ok=True)
             write_atomic(path, content)
         return f"{FOLDER}/{name}"
+
+
+def names_in_text(text: str) -> Iterator[str]:
+    """Yield whatever *text*, such as that of a stored graph, has of names of ours."""
+    for found in _NAME.finditer(text):
+        yield found[0]
 
 
 def names_in(graph: GraphDocument) -> Iterator[str]:

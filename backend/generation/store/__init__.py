@@ -4,6 +4,7 @@ from backend.generation.store.events import StoredEvent, add_event, load_events
 from backend.generation.store.jobs import (
     add_job,
     find_by_key,
+    graphs_since,
     load_job,
     load_unfinished,
     named,
@@ -24,6 +25,7 @@ __all__ = [
     "add_job",
     "add_webhook",
     "find_by_key",
+    "graphs_since",
     "load_events",
     "load_job",
     "load_timings",

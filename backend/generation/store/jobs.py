@@ -8,7 +8,7 @@ from dataclasses import asdict, replace
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, Row, func, or_, select
+from sqlalchemy import ColumnElement, Connection, Row, String, func, or_, select, type_coerce
 from sqlalchemy.dialects.sqlite import insert
 
 from backend.generation.job import ENDED, Job, Kind, Owner, Problem, State, StoredResult, Take
@@ -99,6 +99,16 @@ def page(
     found = select(jobs).where(*conditions).order_by(jobs.c.created_at.desc(), jobs.c.id.desc())
     rows = connection.execute(found.limit(limit).offset(offset)).all()
     return _whole(connection, rows), total
+
+
+def graphs_since(connection: Connection, oldest: datetime, *, naming: str) -> list[str]:
+    """Return as text the graphs with *naming* in them, of jobs that have not ended or did so since *oldest*."""
+    graph = type_coerce(takes.c.graph, String)  # as it is stored
+    recent = or_(
+        jobs.c.state.not_in(_ENDED), func.coalesce(jobs.c.finished_at, jobs.c.created_at) >= oldest.isoformat()
+    )
+    query = select(graph).join(jobs, jobs.c.id == takes.c.job_id).where(recent, graph.contains(naming, autoescape=True))
+    return list(connection.execute(query).scalars())
 
 
 def _whole(connection: Connection, rows: Sequence[Row[Any]]) -> list[Job]:
