@@ -44,7 +44,7 @@ class Container:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         if kind is not None:
-            print(self.logs()[-6000:])
+            print(self._tail())
         self.engine.run("rm", "-f", "-v", self.name, check=False)
 
     def start(self) -> Self:
@@ -115,8 +115,8 @@ class Container:
             if found:
                 return found
             running = self.inspect("{{.State.Running}}") == "true"
-            assert running, f"{what}: the container has ended\n{self.logs()[-4000:]}"
-            assert time.monotonic() < deadline, f"{what} did not come true\n{self.logs()[-4000:]}"
+            assert running, f"{what}: the container has ended\n{self._tail()}"
+            assert time.monotonic() < deadline, f"{what} did not come true\n{self._tail()}"
             time.sleep(0.05)
 
     def wait_for_hearth(self) -> float:
@@ -139,6 +139,10 @@ class Container:
         )
         rows = (line.rpartition("|") for line in self.sh(script).splitlines())
         return sorted(int(pid) for command, _, pid in rows if pattern in command and "cmdline" not in command)
+
+    def _tail(self) -> str:
+        """Return the end of the log without what the waiting itself has caused."""
+        return "\n".join(line for line in self.logs().splitlines() if "connect() failed" not in line)[-4000:]
 
     def _read_ports(self) -> None:
         ports = json.loads(self.inspect("{{json .NetworkSettings.Ports}}"))
