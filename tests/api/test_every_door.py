@@ -31,6 +31,7 @@ HARMLESS = {
     ("POST", "/api/auth/refresh"),
     ("POST", "/logout"),
     ("POST", "/api/gallery/zip"),  # the ids would not fit into an address
+    ("POST", "/gallery/zip"),
 }
 # What a key for making things may write: its own jobs and results, behind whichever door.
 MAKING = re.compile(r"/(api/generations|api/gallery|v1/images|sdapi/v1|comfyui|generate|gallery)(?!/rebuild)(/|$)")
