@@ -4,8 +4,10 @@ Hearth is a server that runs already, so what counts of the others is also witho
 need to tell their version is taken off. The order changes from round to round, because what one leaves in the page cache
 the next one has to clear away; the best round of each counts, since other work on the machine only ever adds.
 
-The C bound in processor seconds is what curl needs to receive and write plus what OpenSSL needs to hash (sha256sum of
-Debian 12 does not use the processor's SHA instructions): a program that did all three at once could hardly need less.
+The C bound in processor seconds is what curl needs to receive and write plus what OpenSSL needs to read and hash (sha256sum
+of Debian 12 does not use the processor's SHA instructions). It is a yardstick and not the least that is possible: curl writes
+16 KiB at a time, and hashing in a second pass reads everything again. On a busy machine the speeds flatter whoever has several
+threads, as Hearth has: there the processor seconds tell more.
 """
 
 from __future__ import annotations
