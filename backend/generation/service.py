@@ -25,6 +25,7 @@ from backend.generation.desk import PATIENCE_S, PIN_GRACE_S, Desk
 from backend.generation.dispatch import Dispatch, EmbeddedDispatch
 from backend.generation.errors import BackendNotFound, GenerationNotFound
 from backend.generation.eta import Timings
+from backend.generation.history import History
 from backend.generation.job import GenerationJob, Job, Owner, State
 from backend.generation.ports import Prepare, RemediesFor, ResultStore, ResultUploads
 from backend.generation.reports import PROGRESS, cancel_channel
@@ -97,6 +98,7 @@ class GenerationService:
         self._backends = {backend.id: backend for backend in backends}
         self._dispatch = dispatch or EmbeddedDispatch()
         self._copies = copies
+        self.history = History(database)
         self._book = Book(database, copies)
         self._timings = Timings(database)
         self._announcer = Announcer(hub, self._book, self._dispatch, self._timings, self._workers)
@@ -236,6 +238,7 @@ class GenerationService:
         source: str | None = None,
         query: str = "",
         mine: bool = False,
+        listed: bool = False,
         limit: int = 50,
         offset: int = 0,
     ) -> GenerationPage:
@@ -244,12 +247,13 @@ class GenerationService:
         Args:
             query: Only jobs with this text in their title or id, in any case of letters.
             mine: For somebody who sees everything: only their own.
+            listed: Without what the owner took out of the history.
         """
         owner_id = None if owner.is_admin and not mine else owner.id
         jobs, total = await self._database.read(
             lambda connection: store.page(
                 connection, owner_id=owner_id, states=states, workflow_id=workflow_id, source=source, query=query,
-                limit=limit, offset=offset,
+                listed_for=owner.id if listed else None, limit=limit, offset=offset,
             )
         )  # fmt: skip
         now = [self._book.unfinished.get(job.id, job) for job in jobs]

@@ -33,7 +33,7 @@ async def get_jobs(request: Request) -> Response:
     wanted = set(filter(None, query.get("status", "").split(",")))
     states = [state for state, name in _STATES.items() if not wanted or name in wanted]
     limit = min(limit, _MAX_JOBS)
-    page = await services_of(request).generation.list(owner, states=states, limit=limit, offset=offset)
+    page = await services_of(request).generation.list(owner, states=states, listed=True, limit=limit, offset=offset)
     records = Records(request, owner)
     jobs = [await _job(records, await records.job(shown.id)) for shown in page.items]
     shown = {

@@ -17,7 +17,6 @@ from backend.comfyui.shapes import mapping, sequence
 from backend.errors import JSON
 
 _JOBS = 2000
-_HIDDEN = 20_000
 
 
 @dataclass(slots=True)
@@ -34,7 +33,6 @@ class Memory:
     def __init__(self) -> None:
         self.turn = asyncio.Lock()
         self._jobs: OrderedDict[str, Said] = OrderedDict()
-        self._hidden: OrderedDict[tuple[str, str], None] = OrderedDict()
 
     @classmethod
     def of(cls, connection: HTTPConnection) -> Memory:
@@ -51,16 +49,6 @@ class Memory:
         if len(self._jobs) > _JOBS:
             self._jobs.popitem(last=False)
         return said
-
-    def hide(self, owner_id: str, job_id: str) -> None:
-        """Leave a job out of its owner's history from now on; the job itself and its results stay."""
-        self._hidden[owner_id, job_id] = None
-        if len(self._hidden) > _HIDDEN:
-            self._hidden.popitem(last=False)
-
-    def is_hidden(self, owner_id: str, job_id: str) -> bool:
-        """Tell whether the owner deleted the job from the history."""
-        return (owner_id, job_id) in self._hidden
 
 
 def marked(job_id: str, output: Mapping[str, JSON]) -> dict[str, JSON]:

@@ -61,21 +61,25 @@ class Records:
         count = max_items
         skip = 0
         if offset >= 0:
-            total = (await self._generation.list(self.owner, states=ended, limit=1)).total
+            total = (await self._generation.list(self.owner, states=ended, listed=True, limit=1)).total
             count = max(0, min(max_items, total - offset))
             skip = total - offset - count
-        page = await self._generation.list(self.owner, states=ended, limit=count, offset=skip) if count else None
+        if not count:
+            return {}
+        page = await self._generation.list(self.owner, states=ended, listed=True, limit=count, offset=skip)
         told: dict[str, JSON] = {}
-        for shown in reversed(page.items if page is not None else ()):
+        for shown in reversed(page.items):
             with suppress(GenerationNotFound):
-                told.update(await self.record(shown.id))
+                told.update(await self._record(await self.job(shown.id)))
         return told
 
     async def record(self, job_id: str) -> dict[str, JSON]:
         """Return the record of one job by its id; empty while it has not ended."""
-        if self._memory.is_hidden(self.owner.id, job_id):
+        if await self._generation.history.hides(self.owner, job_id):
             return {}
-        job = await self.job(job_id)
+        return await self._record(await self.job(job_id))
+
+    async def _record(self, job: Job) -> dict[str, JSON]:
         # One that was cancelled while it waited leaves no trace, as in ComfyUI.
         if not job.ended or (job.state is State.CANCELLED and job.started_at is None):
             return {}

@@ -11,7 +11,6 @@ from starlette.responses import JSONResponse, Response
 
 from backend.comfyui import ComfyUIError
 from backend.compat.comfyui.errors import UnreadableBody
-from backend.compat.comfyui.memory import Memory
 from backend.compat.comfyui.prompts import body_of
 from backend.compat.comfyui.records import Records
 from backend.compat.comfyui.trial import texts_of
@@ -81,14 +80,12 @@ async def post_interrupt(request: Request) -> Response:
 
 
 async def post_history(request: Request) -> Response:
-    """Leave records out of the caller's history from now on; results stay in the gallery."""
-    body, owner = await body_of(request), owner_of(request)
-    memory, records = Memory.of(request), records_of(request)
-    ids = texts_of(body.get("delete")) or []
+    """Leave records out of the caller's history from now on: all of them, or those named; results stay in the gallery."""
+    body, owner, history = await body_of(request), owner_of(request), services_of(request).generation.history
     if body.get("clear") is True:
-        ids = [*(await records.history(_MAX_HISTORY, -1))]
-    for job_id in ids:
-        memory.hide(owner.id, job_id)
+        await history.hide(owner)
+    elif ids := texts_of(body.get("delete")):
+        await history.hide(owner, ids)
     return Response()
 
 

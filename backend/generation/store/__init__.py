@@ -1,6 +1,7 @@
 """The tables of generation, and the few statements on them."""
 
 from backend.generation.store.events import StoredEvent, add_event, load_events
+from backend.generation.store.history import hide, is_hidden
 from backend.generation.store.jobs import (
     add_job,
     find_by_key,
@@ -26,6 +27,8 @@ __all__ = [
     "add_webhook",
     "find_by_key",
     "graphs_since",
+    "hide",
+    "is_hidden",
     "load_events",
     "load_job",
     "load_timings",

@@ -12,6 +12,7 @@ from sqlalchemy import ColumnElement, Connection, Row, String, func, or_, select
 from sqlalchemy.dialects.sqlite import insert
 
 from backend.generation.job import ENDED, Job, Kind, Owner, Problem, State, StoredResult, Take
+from backend.generation.store.history import is_listed
 from backend.generation.store.tables import jobs, results, takes
 from backend.kit.clock import utc_now
 from backend.kit.ids import new_id
@@ -80,11 +81,14 @@ def page(
     workflow_id: str | None,
     source: str | None,
     query: str,
+    listed_for: str | None,
     limit: int,
     offset: int,
 ) -> tuple[list[Job], int]:
-    """Return jobs, the newest first, and how many match."""
+    """Return jobs, the newest first, and how many match; *listed_for* leaves out what this one took out of the history."""
     conditions: list[ColumnElement[bool]] = []
+    if listed_for is not None:
+        conditions.append(is_listed(listed_for))
     if owner_id is not None:
         conditions.append(jobs.c.owner_id == owner_id)
     if states:

@@ -116,6 +116,14 @@ timings = Table(
     Column("runs", Integer, nullable=False),
 )
 
+# What somebody took out of the history that they are told; the owner here is who did, not whose job it is.
+hidden = Table(
+    "generation_hidden",
+    metadata,
+    Column("owner_id", String, primary_key=True),
+    Column("job_id", String, ForeignKey("generation_jobs.id", ondelete="CASCADE"), primary_key=True, index=True),
+)
+
 Write: TypeAlias = Callable[[Connection], None]
 
 

@@ -119,9 +119,11 @@ def test_history_in_pages_and_without_what_was_deleted(ada: Speaker) -> None:
     assert [*ada.json("/history?max_items=2&offset=0")] == ids[:2]
     assert ada.ask("/history", {"delete": [ids[0]]})[0] == 200
     assert [*ada.json("/history")] == ids[1:]
-    jobs = ada.json("/api/jobs?status=completed&limit=2")
-    assert [job["id"] for job in jobs["jobs"]] == [ids[2], ids[1]]
-    assert jobs["pagination"] == {"offset": 0, "limit": 2, "total": 3, "has_more": True}
+    assert [*ada.json("/history?max_items=1&offset=0")] == ids[1:2]
+    assert ada.json(f"/history/{ids[0]}") == {}
+    jobs = ada.json("/api/jobs?status=completed&limit=1")
+    assert [job["id"] for job in jobs["jobs"]] == ids[2:]
+    assert jobs["pagination"] == {"offset": 0, "limit": 1, "total": 2, "has_more": True}
     assert ada.json(f"/api/jobs/{ids[2]}")["preview_output"]["nodeId"] == "2"
 
 
