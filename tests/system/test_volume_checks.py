@@ -163,7 +163,7 @@ def run_as(tmp_path: Path) -> Callable[[int, Installation], list[Check]]:
 
 
 def test_what_the_containers_start_found_is_passed_on(installation: Installation) -> None:
-    """Its layout, its warnings with their one-line fix, and packages of another Python."""
+    """Its layout, its warnings with their one-line fix, and packages of another Python; the owner is looked at anew."""
     report = {
         "filesystem": "ext4",
         "layout": {"kind": "legacy"},
@@ -172,7 +172,10 @@ def test_what_the_containers_start_found_is_passed_on(installation: Installation
             "new": "3.13",
             "reinstall": [{"name": "timm", "version": "1.0.20"}, {"name": "einops"}],
         },
-        "warnings": [{"code": "uid_mismatch", "message": "Owned by 1000.", "fix": "docker run -e PUID=1000 …"}],
+        "warnings": [
+            {"code": "no_hard_links", "message": "No hard links.", "fix": ""},
+            {"code": "uid_mismatch", "message": "seen anew"},
+        ],
     }
     assert installation.run_dir is not None
     installation.run_dir.mkdir()
@@ -180,11 +183,7 @@ def test_what_the_containers_start_found_is_passed_on(installation: Installation
     [layout, warning, packages] = [finding for check in container.CHECKS for finding in check(installation)]
 
     assert (layout.state, "older image" in layout.message) == (CheckState.OK, True)
-    assert (warning.state, warning.message, warning.fix) == (
-        CheckState.WARNING,
-        "Owned by 1000.",
-        "docker run -e PUID=1000 …",
-    )
+    assert (warning.state, warning.message) == (CheckState.WARNING, "No hard links.")
     assert packages.state is CheckState.WARNING
     assert packages.fix == "/workspace/venv/bin/pip install timm==1.0.20 einops"
     (installation.run_dir / "volume.json").write_text('{"layout": "fresh", "warnings": "none"}')

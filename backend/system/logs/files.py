@@ -87,8 +87,11 @@ class _FileReader:
             if self._handle is None:
                 return []
         data = self._next_bytes()
-        if not data and self._go_on():
+        if not data and self._is_rotated():
+            # Nobody writes to it any more, but somebody may have until a moment ago.
             data = self._next_bytes()
+            if not data and self._go_on():
+                data = self._next_bytes()
         lines = (self._rest + data).splitlines(keepends=True)
         self._rest = lines.pop() if lines and not lines[-1].endswith(b"\n") else b""
         if len(self._rest) > _LONGEST_LINE:
@@ -112,14 +115,16 @@ class _FileReader:
             self._rest = b""
         return self._handle.read(_READ_BYTES) or b""
 
+    def _is_rotated(self) -> bool:
+        assert self._handle is not None
+        with suppress(FileNotFoundError):
+            return (self._folder / CURRENT).stat().st_ino != os.fstat(self._handle.fileno()).st_ino
+        return False  # for an instant there is none: the next look finds it
+
     def _go_on(self) -> bool:
         """At the end of a file that was rotated away, open the one that was begun after it."""
         assert self._handle is not None
-        inode = os.fstat(self._handle.fileno()).st_ino
-        with suppress(FileNotFoundError):
-            if (self._folder / CURRENT).stat().st_ino == inode:
-                return False
-        following = _opened(self._after(inode))
+        following = _opened(self._after(os.fstat(self._handle.fileno()).st_ino))
         if following is None:
             return False
         self._handle.close()
