@@ -61,6 +61,7 @@ def running(engine: Engine, images: Images) -> Iterator[Callable[[str], Containe
             if variant not in started:
                 started[variant] = stack.enter_context(Container(engine, images.tag(variant)))
                 started[variant].wait_for_comfyui()
+                started[variant].start_log = started[variant].logs()
             return started[variant]
 
         yield of

@@ -32,6 +32,7 @@ class Container:
         self.name = f"hearth-test-{uuid.uuid4().hex[:10]}"
         self.password = environ.setdefault("ACCESS_PASSWORD", secret("access password"))
         self.began = 0.0
+        self.start_log = ""
         self._options = options
         self._environ = environ
         self._ports: dict[int, int] = {}

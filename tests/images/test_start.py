@@ -31,7 +31,7 @@ def _worries(log: str) -> list[str]:
 
 def test_a_start_says_nothing_that_worries(running: Callable[[str], Container], variant: str) -> None:
     """No warning in the whole log of a fresh start, of any process."""
-    assert _worries(running(variant).logs()) == []
+    assert _worries(running(variant).start_log) == []
 
 
 def test_a_running_container_is_healthy(running: Callable[[str], Container], variant: str) -> None:
