@@ -20,7 +20,8 @@ from backend.errors import JSON
 from backend.events import Event
 from backend.events.types import GENERATION_PREVIEW, GENERATION_PROGRESS, GENERATIONS
 from backend.generation import GenerationJob, IllegalGenerationState, NewGeneration, Owner, Source
-from backend.generation.job import ENDED, ResultShown
+from backend.generation.job import ENDED
+from backend.generation.shown import ResultShown
 from backend.generation.workflows import Role
 
 DEFAULT_MODEL = "hearth-default"

@@ -19,8 +19,9 @@ from backend.events.types import (
 from backend.generation.book import Book
 from backend.generation.dispatch import Dispatch
 from backend.generation.eta import Timings, left_s, shape_of
-from backend.generation.job import GenerationJob, Job, Live, State, shown
+from backend.generation.job import Job, State
 from backend.generation.reports import Told
+from backend.generation.shown import GenerationJob, Live, shown
 from backend.kit.clock import monotonic_s
 
 _QUEUE_TOLD_S = 0.5

@@ -12,8 +12,9 @@ from backend.database import Database
 from backend.events.types import GENERATION_CHANGED
 from backend.generation import store
 from backend.generation.errors import GenerationNotFound, GenerationNotStored
-from backend.generation.job import Job, shown
+from backend.generation.job import Job
 from backend.generation.ports import ResultUploads
+from backend.generation.shown import shown
 from backend.generation.webhooks import webhook_for
 
 _REMEMBERED = 10_000  # jobs whose owner is known without asking the database

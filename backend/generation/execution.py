@@ -22,8 +22,8 @@ from backend.comfyui import (
 )
 from backend.comfyui import Step as NodeStep
 from backend.errors import JSON
-from backend.generation.job import Live, NodeShown, NodeState, Step
 from backend.generation.ports import Output
+from backend.generation.shown import Live, NodeShown, NodeState, Step
 from backend.kit.clock import monotonic_s
 
 _CANCEL_AGAIN_S = 1.0

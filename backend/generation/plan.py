@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from backend.comfyui import ComfyUIError, Graph
-from backend.generation.job import GraphDocument, Job, NodeShown
+from backend.generation.job import GraphDocument, Job
+from backend.generation.shown import NodeShown
 
 
 def nodes_of(job: Job) -> list[NodeShown]:

@@ -10,8 +10,9 @@ from typing import Protocol, TypeAlias
 
 from backend.comfyui import ObjectInfo, OutputFile
 from backend.errors import JSON
-from backend.generation.job import GenerationJob, GraphDocument, StoredResult
+from backend.generation.job import GraphDocument, StoredResult
 from backend.generation.request import NewGeneration, Prepared
+from backend.generation.shown import GenerationJob
 from backend.generation.store import Write
 
 Prepare: TypeAlias = Callable[[NewGeneration, ObjectInfo | None], Awaitable[Prepared]]

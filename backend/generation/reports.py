@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from backend.generation.execution import Preview
-from backend.generation.job import Live
+from backend.generation.shown import Live
 
 # Kinds of reports
 PLACED = "placed"  # place, prompt_id, backend: stored before ComfyUI is asked

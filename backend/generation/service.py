@@ -26,12 +26,13 @@ from backend.generation.dispatch import Dispatch, EmbeddedDispatch
 from backend.generation.errors import BackendNotFound, GenerationNotFound
 from backend.generation.eta import Timings
 from backend.generation.history import History
-from backend.generation.job import GenerationJob, Job, Owner, State
+from backend.generation.job import Job, Owner, State
 from backend.generation.ports import Prepare, RemediesFor, ResultStore, ResultUploads
 from backend.generation.reports import PROGRESS, cancel_channel
 from backend.generation.request import NewGeneration
 from backend.generation.retelling import retell
 from backend.generation.runner import Runner
+from backend.generation.shown import GenerationJob
 from backend.generation.steering import cancelled, retried, too_late
 from backend.generation.store import StoredEvent
 from backend.generation.takes import Takes

@@ -32,7 +32,7 @@ from backend.generation.dispatch import Dispatch, Report
 from backend.generation.errors import Unfulfilled, UploadMissing
 from backend.generation.eta import shape_of
 from backend.generation.execution import Execution, Preview, Ran
-from backend.generation.job import Job, Live, Problem, Take, shown
+from backend.generation.job import Job, Problem, Take
 from backend.generation.ports import Making, Output, ResultStore
 from backend.generation.reports import (
     CANCELLED,
@@ -45,6 +45,7 @@ from backend.generation.reports import (
     Told,
     cancel_channel,
 )
+from backend.generation.shown import Live, shown
 from backend.generation.uploads import Uploads
 from backend.kit.clock import monotonic_s, utc_now
 from backend.logs import get_logger

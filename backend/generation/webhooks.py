@@ -21,7 +21,8 @@ from backend.database import Database
 from backend.errors import HearthError
 from backend.generation import store
 from backend.generation.errors import InvalidGeneration
-from backend.generation.job import Job, shown
+from backend.generation.job import Job
+from backend.generation.shown import shown
 from backend.generation.store import Webhook
 from backend.kit.clock import utc_now
 from backend.kit.ids import new_id

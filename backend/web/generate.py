@@ -17,8 +17,9 @@ from backend.auth import Identity
 from backend.bootstrap import Services, owner_of
 from backend.errors import JSON, HearthError
 from backend.generation import NewGeneration, nodes_of
-from backend.generation.job import GenerationJob, Owner
+from backend.generation.job import Owner
 from backend.generation.results import GalleryQuery, ItemShown
+from backend.generation.shown import GenerationJob
 from backend.generation.workflows.service import WorkflowQuery
 from backend.web.answers import DOWNLOADS_CHANGED, Toast, done, is_htmx
 from backend.web.contexts import Context, fields_of

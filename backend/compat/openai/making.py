@@ -19,7 +19,7 @@ from backend.compat.openai.fields import ImageFields
 from backend.compat.pictures import encode, read_picture
 from backend.compat.run import cancelled_when_left, completed
 from backend.generation import GenerationJob
-from backend.generation.job import ResultShown
+from backend.generation.shown import ResultShown
 
 
 async def images_response(desk: Desk, job: GenerationJob, fields: ImageFields, base_url: str) -> Response:

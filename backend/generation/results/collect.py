@@ -17,7 +17,7 @@ from pathlib import Path, PurePosixPath
 
 from backend.database import Database
 from backend.errors import JSON
-from backend.generation.job import GenerationJob, StoredResult
+from backend.generation.job import StoredResult
 from backend.generation.ports import Fetch, Making, Output
 from backend.generation.results import sidecar, store
 from backend.generation.results.errors import ResultNotStored
@@ -27,6 +27,7 @@ from backend.generation.results.measure import Measured, measure_media
 from backend.generation.results.media import Media, sniff
 from backend.generation.results.words import models_of, prompt_of, searchable, writable
 from backend.generation.results.workshop import THUMBNAILS, Workshop
+from backend.generation.shown import GenerationJob
 
 _JOB_ID = re.compile(r"[A-Za-z0-9_-]{1,64}", re.ASCII)
 _UNFIT_FOR_NAMES = re.compile(r'[\x00-\x1f\x7f/\\:*?"<>|]')

@@ -10,8 +10,8 @@ from typing import Annotated, Any, TypeAlias
 
 from pydantic import Field
 
-from backend.generation.job import result_url, thumbnail_url
 from backend.generation.results.remote import RemoteCopy
+from backend.generation.shown import result_url, thumbnail_url
 
 _ID_BYTES = 12
 MAX_RATING = 5

@@ -18,9 +18,10 @@ from PIL import Image, PngImagePlugin
 
 from backend.comfyui import OutputFile
 from backend.database import Database
-from backend.generation.job import GenerationJob, Kind, Owner, State, StoredResult
+from backend.generation.job import Kind, Owner, State, StoredResult
 from backend.generation.ports import Making, Output
 from backend.generation.results import GalleryQuery, ItemShown, Results
+from backend.generation.shown import GenerationJob
 
 ALICE, BOB = Owner("alice", "Alice"), Owner("bob", "Bob")
 ADMIN = Owner("owner", "owner", is_admin=True)
