@@ -22,6 +22,7 @@ _BEHIND_BYTES = 1024**2  # a reader that is further behind than this leaves out 
 _BLANK = 8
 _LONGEST_LINE = 64 * 1024
 CURRENT = "current"
+_PASSING = "previous"
 
 
 class FileLog:
@@ -124,7 +125,13 @@ class _FileReader:
     def _go_on(self) -> bool:
         """At the end of a file that was rotated away, open the one that was begun after it."""
         assert self._handle is not None
-        following = _opened(self._after(os.fstat(self._handle.fileno()).st_ino))
+        inode = os.fstat(self._handle.fileno()).st_ino
+        path = self._after(inode)
+        following = _opened(path)
+        while following is not None and (after := self._after(inode)) != path:
+            # It was rotated away too before it was opened: what is called current now is not the next one.
+            following.close()
+            path, following = after, _opened(after)
         if following is None:
             return False
         self._handle.close()
@@ -141,9 +148,15 @@ class _FileReader:
 
 
 def archives(folder: Path) -> list[Path]:
-    """Return the files that were rotated away, oldest first."""
+    """Return the files that were rotated away, oldest first.
+
+    Between ``current`` and its place among them a file is called ``previous`` for an instant. It is looked for before the
+    others, so that a file on its way is seen once at least.
+    """
+    passing = [folder / _PASSING] if (folder / _PASSING).exists() else []
     with suppress(FileNotFoundError, NotADirectoryError):
-        return sorted(path for path in folder.iterdir() if path.name.startswith("@") and path.suffix in (".s", ".u"))
+        kept = sorted(path for path in folder.iterdir() if path.name.startswith("@") and path.suffix in (".s", ".u"))
+        return [*kept, *passing]
     return []
 
 
