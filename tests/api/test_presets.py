@@ -5,61 +5,19 @@ from __future__ import annotations
 import asyncio
 import gzip
 import json
-from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 from typing import Any
 
 import httpx2
 import jsonschema
 import pytest
-from fastapi import FastAPI
 
-from tests.conftest import client_of, running
-from tests.fakes.content import Content
-from tests.fakes.model_host import ModelHost
-from tests.presets.shelf import definition, file, weights, write_catalog
+from tests.api.presets import *  # noqa: F403 -- its fixtures
+from tests.api.presets import DEADLINE_S, GOOD, put, refused
+from tests.presets.shelf import definition, file
 from tests.secret_watch import secret
 
 pytestmark = pytest.mark.anyio
-
-GOOD = weights(b"good")
-DEADLINE_S = 20
-CATALOG = (
-    definition("flux", file("flux.safetensors", "diffusion_models", size_bytes=23, gated=True), name="FLUX",
-               tags=["fp8"], aliases=["FLUX_DEV_BASIC"]),
-    definition("sd15", file("sd15.safetensors", content=GOOD), file("vae.safetensors", "vae"), name="SD 1.5"),
-    definition("wan", file("vae.safetensors", "vae"), name="Wan", category="video"),
-)  # fmt: skip
-RETIRED = {"OLD": {"reason": "Its files are gone.", "successor": "sd15"}}
-
-
-@pytest.fixture
-def make_app(make_app: Callable[..., FastAPI], tmp_path: Path) -> Callable[..., FastAPI]:
-    """Applications whose shipped catalogue is the one above."""
-    catalog = write_catalog(tmp_path / "catalog", *CATALOG, version="2026.1", retired=RETIRED)
-    return lambda **settings: make_app(preset_catalog_dir=catalog, **settings)
-
-
-def put(workspace: Path, *places: str) -> None:
-    for place in places:
-        path = workspace / "ComfyUI" / "models" / place
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_bytes(GOOD)
-
-
-@pytest.fixture
-def installed(workspace: Path) -> None:
-    """SD 1.5 lies there whole, and with it everything that Wan needs."""
-    put(workspace, "checkpoints/sd15.safetensors", "vae/vae.safetensors")
-
-
-async def refused(answer: httpx2.Response, status: int, code: str) -> dict[str, Any]:
-    assert answer.status_code == status, answer.text
-    error = answer.json()["error"]
-    assert error["code"] == code
-    assert error["message"]
-    assert error["hint"]
-    return error
 
 
 async def test_the_list_has_the_agreed_shape(installed: None, client: httpx2.AsyncClient):
@@ -249,61 +207,6 @@ async def test_an_update_without_an_address_names_the_variable(client: httpx2.As
     assert "PRESET_CATALOG_URL" in error["hint"]
 
 
-async def test_a_bulk_download_has_an_answer_for_each_id(client: httpx2.AsyncClient):
-    """Refused ids carry the error that they would have had alone."""
-    answer = await client.post("/api/presets/download", json={"ids": ["OLD", "nobody"]})
-    assert answer.status_code == 202
-    content = answer.json()
-    assert content["total"] == 2
-    assert [(each["id"], each["job"], each["error"]["code"]) for each in content["items"]] == [
-        ("OLD", None, "preset_retired"), ("nobody", None, "preset_not_found"),
-    ]  # fmt: skip
-    for bad in ({}, {"ids": []}, {"ids": [""]}, {"ids": ["x"] * 201}, {"ids": "sd15"}):
-        await refused(await client.post("/api/presets/download", json=bad), 422, "invalid_request")
-
-
-WRITES = [
-    ("POST", ""), ("POST", "/download"), ("POST", "/update"), ("PUT", "/sd15"), ("DELETE", "/sd15"),
-    ("POST", "/sd15/download"), ("POST", "/sd15/restore"), ("POST", "/sd15/verify"), ("DELETE", "/sd15/verify"),
-]  # fmt: skip
-READS = [("GET", ""), ("GET", "/categories"), ("GET", "/sd15"), ("GET", "/sd15/status"), ("GET", "/sd15/verify")]
-
-
-@pytest.mark.parametrize(("method", "path"), [*READS, *WRITES])
-async def test_nobody_comes_in_without_a_key(anon_client: httpx2.AsyncClient, method: str, path: str):
-    """Every endpoint asks who is there."""
-    answer = await anon_client.request(method, f"/api/presets{path}")
-    assert answer.status_code == 401
-
-
-async def test_a_reading_key_reads_and_changes_nothing(installed: None, client: httpx2.AsyncClient, app: FastAPI):
-    """Reads need the read scope, everything that changes something needs manage."""
-    made = await client.post("/api/auth/keys", json={"name": "reader", "scope": "read"})
-    assert made.status_code == 201, made.text
-    async with client_of(app, headers={"Authorization": f"Bearer {made.json()['key']}"}) as reader:
-        for method, path in READS[:-1]:
-            assert (await reader.request(method, f"/api/presets{path}")).status_code == 200
-        for method, path in WRITES:
-            assert (await reader.request(method, f"/api/presets{path}", json={})).status_code == 403
-    assert (await client.get("/api/presets/sd15")).json()["files_present"] == 2
-
-
-@pytest.fixture
-async def disabled(make_app: Callable[..., FastAPI], password: str) -> AsyncIterator[httpx2.AsyncClient]:
-    """A signed-in client of an application without presets."""
-    async with running(make_app(enable_preset_manager=False)) as app, client_of(app) as client:
-        answer = await client.post("/api/auth/login", json={"password": password})
-        client.cookies.clear()
-        client.headers["Authorization"] = f"Bearer {answer.json()['access_token']}"
-        yield client
-
-
-@pytest.mark.parametrize(("method", "path"), [*READS, *WRITES[2:]])
-async def test_switched_off_presets_say_so(disabled: httpx2.AsyncClient, method: str, path: str):
-    """ENABLE_PRESET_MANAGER=false closes every endpoint with the reason."""
-    await refused(await disabled.request(method, f"/api/presets{path}"), 404, "presets_disabled")
-
-
 async def test_answers_keep_what_the_documentation_promises(installed: None, client: httpx2.AsyncClient):
     """Each answer fits the schema that OpenAPI publishes for it, and nothing more is in it."""
     document = (await client.get("/openapi.json")).json()
@@ -328,42 +231,3 @@ async def test_answers_keep_what_the_documentation_promises(installed: None, cli
     assert [each["name"] for each in parameters] == [
         "category", "q", "status", "tag", "gated", "sort", "limit", "offset",
     ]  # fmt: skip
-
-
-@pytest.fixture
-def offered(tmp_path: Path, model_host: ModelHost) -> str:
-    """The shipped catalogue has a preset whose file really is at a host."""
-    url = model_host.put("/real.safetensors", Content.of(GOOD))
-    write_catalog(tmp_path / "catalog", definition("real", file("real.safetensors", content=GOOD, url=url)))
-    return url
-
-
-async def test_a_download_ends_installed(offered: str, client: httpx2.AsyncClient):
-    """202 with a job and where to follow it, the same job when asked again, and in the end verified files."""
-    begun = await client.post("/api/presets/REAL/download")
-    assert begun.status_code == 202
-    job = begun.json()
-    assert begun.headers["Location"] == f"/api/downloads/{job['id']}"
-    assert (job["kind"], job["preset_id"]) == ("preset", "real")
-    async with asyncio.timeout(DEADLINE_S):
-        while (shown := (await client.get("/api/presets/real")).json())["status"] != "installed":
-            assert shown["status"] in ("absent", "partial", "downloading"), shown
-            await asyncio.sleep(0.02)
-    assert shown["download"] is None
-    assert shown["files"][0]["bytes_present"] == len(GOOD)
-
-
-async def test_presets_of_the_environment_come_by_themselves(
-    offered: str, make_app: Callable[..., FastAPI], password: str
-):
-    """PRESET_DOWNLOAD queues at start without delaying it; a wrong id does no harm."""
-    application = make_app(preset_download=("nobody", "real"), image_preset_download=("OLD", "real"))
-    async with running(application) as app, client_of(app) as client:
-        answer = await client.post("/api/auth/login", json={"password": password})
-        client.cookies.clear()
-        client.headers["Authorization"] = f"Bearer {answer.json()['access_token']}"
-        async with asyncio.timeout(DEADLINE_S):
-            while (await client.get("/api/presets/real")).json()["status"] != "installed":
-                await asyncio.sleep(0.02)
-        jobs = (await client.get("/api/downloads")).json()
-        assert [each["preset_id"] for each in jobs["items"]] == ["real"]
