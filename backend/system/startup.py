@@ -170,8 +170,8 @@ def comfyui_phases(start: ComfyUIStart, boot: BootLog) -> list[Phase]:
     begins = start.process_at
     for name, label, at in marks:
         ends = max(at, begins)
-        if ends == begins and name in ("http", "ready"):
-            continue  # taken from its log, which tells of both at once
+        if ends == begins and name == "http":
+            continue  # taken from its log, which does not tell of it
         phases.append(Phase(Part.COMFYUI, name, label, begins, ends, _detail(name, boot)))
         begins = ends
     if start.ready_at is None:
