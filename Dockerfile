@@ -82,7 +82,7 @@ WORKDIR /opt/hearth/app
 ENV UV_PROJECT_ENVIRONMENT=/opt/hearth/venv
 RUN --mount=type=cache,target=/root/.cache/uv --mount=type=bind,source=pyproject.toml,target=pyproject.toml \
     --mount=type=bind,source=uv.lock,target=uv.lock uv sync -q --frozen --no-default-groups --no-install-project
-COPY image/build/link-app /opt/build/
+COPY image/build/compile image/build/link-app /opt/build/
 COPY pyproject.toml LICENSE ./
 COPY backend/ backend/
 COPY config/ config/
@@ -96,7 +96,8 @@ RUN /opt/build/link-app
 # ---- ComfyUI ---------------------------------------------------------------------------------------------------------
 FROM builder AS comfyui
 COPY --from=comfyui-src / /opt/ComfyUI/
-RUN rm -rf /opt/ComfyUI/.git /opt/ComfyUI/tests* && python3 -m compileall -q --invalidation-mode unchecked-hash /opt/ComfyUI
+COPY image/build/compile /opt/build/
+RUN rm -rf /opt/ComfyUI/.git /opt/ComfyUI/tests* && /opt/build/compile /opt/ComfyUI
 
 FROM builder AS venv
 ARG TORCH_SPEC="torch==2.11.0 torchvision==0.26.0 torchaudio==2.11.0"
@@ -202,10 +203,15 @@ ENV HEARTH_VARIANT=dev PATH=/workspace/venv/bin:/opt/venv/bin:/opt/hearth/bin:/o
 
 
 # ---- the image: one of the variants, and Hearth ----------------------------------------------------------------------
+FROM base AS files
+COPY image/rootfs/ /files/
+COPY proxy/ /files/etc/nginx/
+# However private the checkout was: in here any user reads everything, and nobody but root writes.
+RUN chmod -R a+rX,go-w /files
+
 FROM ${VARIANT} AS image
 COPY --link --from=hearth /opt/hearth/ /opt/hearth/
-COPY --link proxy/ /etc/nginx/
-COPY --link image/rootfs/ /
+COPY --link --from=files /files/ /
 ARG HEARTH_CUDA=cpu
 ARG HEARTH_IMAGE_VERSION=local
 ENV HEARTH_CUDA=${HEARTH_CUDA} HEARTH_IMAGE_VERSION=${HEARTH_IMAGE_VERSION} WORKSPACE=/workspace COMFYUI_URL=http://127.0.0.1:8188 \

@@ -80,6 +80,13 @@ def test_all_python_is_compiled(look: Look, variant: str) -> None:
     assert left == []
 
 
+def test_any_user_may_read_it_and_nobody_write_it(look: Look, variant: str) -> None:
+    """However private the checkout was that it was built from; links have no rights of their own."""
+    unreadable = "find /opt /etc/nginx /etc/s6 ! -type l \\( ! -perm -o=r -o -type d ! -perm -o=x -o -perm /go=w \\)"
+
+    assert look(variant, unreadable) == ""
+
+
 def test_torch_is_named_as_what_nobody_moves(look: Look, variant: str) -> None:
     """For pip by its version; for uv every package of the image is named."""
     constraints = look(variant, "cat /opt/venv/constraints.txt").splitlines()
