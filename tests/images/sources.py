@@ -46,6 +46,8 @@ def collect(into: Path) -> Sources:
         variables["FRONTEND"] = str(front_end)
     checkout = os.environ.get("HEARTH_COMFYUI_SRC")
     if checkout:
+        # Manager, and what ComfyUI imports without asking for it since transformers no longer brings it.
+        (locks / "minimal.in").write_text("comfyui-manager\nrequests\n", "utf-8")
         variables |= {"COMFYUI_SRC": checkout, "WHEELS": _wheels_of_pip() or str(_made(into / "wheels"))}
         variables["TORCH_SPEC"] = os.environ.get("HEARTH_TORCH_SPEC", "torch torchvision torchaudio")
         return Sources(variables, is_real=True)
