@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import Counter
+from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from typing import Self
@@ -56,12 +57,14 @@ class Presence:
         if returned is not None:
             returned.set()
 
-    def leave(self, client: Client, cancelled_at: GenerationService | None) -> None:
+    def leave(self, client: Client, cancelled_at: GenerationService | None, unfinished: Sequence[str]) -> None:
         """Count a socket no more.
 
         Args:
             cancelled_at: Where the client's unfinished jobs are cancelled when this was its last socket and it has no
-                other within 5 s; None when they go on. What it sends after this is not touched.
+                other within 5 s; None when they go on.
+            unfinished: Ids of jobs, the client's own among them, that had not ended when the socket closed. What the
+                client sends after that is not touched.
         """
         self._sockets[client] -= 1
         if self._sockets[client]:
@@ -69,12 +72,16 @@ class Presence:
         del self._sockets[client]
         if cancelled_at is not None:
             returned = self._returns[client] = asyncio.Event()
-            task = asyncio.create_task(self._part(client, returned, cancelled_at), name="comfyui client left")
+            task = asyncio.create_task(
+                self._part(client, returned, cancelled_at, unfinished), name="comfyui client left"
+            )
             self._partings.add(task)
             task.add_done_callback(self._partings.discard)
 
-    async def _part(self, client: Client, returned: asyncio.Event, generation: GenerationService) -> None:
-        wanted = await _unfinished(client, generation)
+    async def _part(
+        self, client: Client, returned: asyncio.Event, generation: GenerationService, unfinished: Sequence[str]
+    ) -> None:
+        wanted = [job_id for job_id in unfinished if await _is_of(client, generation, job_id)]
         with suppress(TimeoutError):
             async with asyncio.timeout(GRACE_S):
                 await returned.wait()
@@ -87,11 +94,8 @@ class Presence:
         await asyncio.gather(*(cancel(generation, job_id, client.owner) for job_id in reversed(wanted)))
 
 
-async def _unfinished(client: Client, generation: GenerationService) -> list[str]:
-    found: list[str] = []
-    for shown in generation.unfinished(client.owner):
-        with suppress(GenerationNotFound):
-            job = await generation.record(shown.id, client.owner)
-            if job.owner.id == client.owner.id and job.extra_data.get("client_id") == client.client_id:
-                found.append(job.id)
-    return found
+async def _is_of(client: Client, generation: GenerationService, job_id: str) -> bool:
+    with suppress(GenerationNotFound):
+        job = await generation.record(job_id, client.owner)
+        return job.owner.id == client.owner.id and job.extra_data.get("client_id") == client.client_id
+    return False

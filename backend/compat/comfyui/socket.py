@@ -10,7 +10,7 @@ from __future__ import annotations
 import asyncio
 import json
 import uuid
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import ExitStack, suppress
 from functools import partial
 
@@ -84,6 +84,7 @@ class _Connection:
         self._telling = Telling(services.generation, records, Memory.of(websocket), self._client_id, self._outbox)
         self._changes = services.hub.subscribe((GENERATIONS,), progress=False)
         self._server_stops = False
+        self._unfinished: Sequence[str] | None = None  # until the client's end was heard
 
     async def run(self) -> None:
         await self._websocket.accept()
@@ -96,7 +97,11 @@ class _Connection:
             is_gone = not self._server_stops
         finally:
             ends_jobs = is_gone and self._identity.cancel_on_disconnect
-            presence.leave(client, self._services.generation if ends_jobs else None)
+            unfinished = self._unfinished_now() if self._unfinished is None else self._unfinished
+            presence.leave(client, self._services.generation if ends_jobs else None, unfinished)
+
+    def _unfinished_now(self) -> Sequence[str]:
+        return [job.id for job in self._services.generation.unfinished(self._owner)]
 
     async def _converse(self) -> None:
         with ExitStack() as listening:
@@ -161,6 +166,8 @@ class _Connection:
             message = await self._websocket.receive()
             if message["type"] == "websocket.disconnect":
                 self._server_stops = message.get("code") == _SERVER_STOPS
+                # At once: what ends the other duties takes its time, and the client may be sending something new.
+                self._unfinished = self._unfinished_now()
                 return
             document = _parsed(message.get("text") or "")
             if document is None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -109,6 +110,36 @@ def test_what_was_sent_after_the_socket_closed_goes_on(
         leaver.until("execution_start")
         before = leaver.queue_prompt(save(1))
     after = leaver.queue_prompt(save(2))
+    _becomes(watcher, before, "cancelled")
+    house.comfyui.release()
+
+    _becomes(watcher, after, "completed")
+
+
+def test_what_is_sent_while_the_socket_is_cleared_away_goes_on(
+    house: House, base: str, key: str, watcher: httpx2.Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The end of a socket counts from when it was heard, however long its duties take to end."""
+    leaving, sent = threading.Event(), threading.Event()
+
+    async def follow(_self: object) -> None:
+        try:
+            await asyncio.Event().wait()
+        except asyncio.CancelledError:
+            leaving.set()
+            while not sent.is_set():
+                await asyncio.sleep(0.005)
+            raise
+
+    monkeypatch.setattr("backend.compat.comfyui.socket._Connection._follow", follow)
+    house.comfyui.hold()
+    with Speaker(base, key) as leaver:
+        leaver.queue_prompt(slow(seconds=0))
+        leaver.until("execution_start")
+        before = leaver.queue_prompt(save(1))
+    assert leaving.wait(_DEADLINE_S)
+    after = leaver.queue_prompt(save(2))
+    sent.set()
     _becomes(watcher, before, "cancelled")
     house.comfyui.release()
 
