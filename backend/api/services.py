@@ -17,7 +17,9 @@ from backend.system import Action, Entry, Level, LogSource, Service, at_least
 router = APIRouter(prefix="/api/system/services", tags=["system"])
 
 _MOST_LINES = 5_000
-_LOG_FILE: dict[int | str, dict[str, Any]] = {200: {"content": {"text/plain": {}}, "description": "The log, oldest line first"}}
+_LOG_FILE: dict[int | str, dict[str, Any]] = {
+    200: {"content": {"text/plain": {}}, "description": "The log, oldest line first"}
+}
 
 
 class ServiceList(BaseModel):

@@ -64,7 +64,8 @@ def paths(context: typer.Context, json_output: Json = False) -> None:
 def doctor(
     context: typer.Context,
     measure: Annotated[
-        bool, typer.Option("--measure/--no-measure", help="Measure the volume's speed: two seconds, 64 MiB for as long.")
+        bool,
+        typer.Option("--measure/--no-measure", help="Measure the volume's speed: two seconds, 64 MiB for as long."),
     ] = True,
     json_output: Json = False,
 ) -> None:

@@ -100,5 +100,6 @@ def host(url: str) -> str:
 
 
 FILTERS: Mapping[str, Callable[..., Any]] = {
-    each.__name__: each for each in (size, exact, speed, duration, percent, breakable, moment, lasted, host, clock, ago, millis)
+    each.__name__: each
+    for each in (size, exact, speed, duration, percent, breakable, moment, lasted, host, clock, ago, millis)
 }

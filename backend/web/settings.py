@@ -47,7 +47,9 @@ _FIELDS: Mapping[str, _Field] = {
 async def show_settings(request: Request, services: ServicesDep, who: Visitor) -> Response:
     """Show everything that can be set."""
     saved = request.query_params.get("saved", "")
-    return await _page(request, services, who, notices={saved: _NOTICES.get(saved, "Saved")} if saved in _SECTIONS else {})
+    return await _page(
+        request, services, who, notices={saved: _NOTICES.get(saved, "Saved")} if saved in _SECTIONS else {}
+    )
 
 
 _NOTICES = {"system": "Measured"}

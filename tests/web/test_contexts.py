@@ -23,7 +23,9 @@ def environment() -> jinja2.Environment:
 # By name: a class with slots leaves its slotless twin behind in __subclasses__().
 CLASSES = [
     kind
-    for _, kind in sorted({**vars(contexts), **vars(gallery_contexts), **vars(generate_contexts), **vars(service_contexts)}.items())
+    for _, kind in sorted(
+        {**vars(contexts), **vars(gallery_contexts), **vars(generate_contexts), **vars(service_contexts)}.items()
+    )
     if isinstance(kind, type) and issubclass(kind, Context) and kind is not Context
 ]
 
