@@ -6,8 +6,9 @@ from backend.generation.job import Job, Owner, State, StoredResult
 from backend.generation.plan import in_order, nodes_of
 from backend.generation.ports import Making, Output, Prepare, Remedy, ResultStore
 from backend.generation.prompts import prepare_prompt
+from backend.generation.reader import GenerationPage
 from backend.generation.request import NewGeneration, Prepared, Source
-from backend.generation.service import GenerationLimits, GenerationPage, GenerationService
+from backend.generation.service import GenerationLimits, GenerationService
 from backend.generation.shown import GenerationJob, NodeShown
 from backend.generation.store import StoredEvent
 from backend.generation.uploads import Uploads

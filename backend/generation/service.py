@@ -7,8 +7,8 @@ that whatever happens in between, the next start does what was asked.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncGenerator, Collection, Coroutine, Sequence
-from contextlib import aclosing, suppress
+from collections.abc import Coroutine, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
@@ -16,25 +16,22 @@ from backend.database import Database
 from backend.errors import HearthError
 from backend.events import Hub
 from backend.events.types import GENERATIONS
-from backend.generation import store
 from backend.generation.admission import Admission
 from backend.generation.announcer import Announcer
 from backend.generation.backends import Backend, BackendShown
 from backend.generation.book import Book
 from backend.generation.desk import PATIENCE_S, PIN_GRACE_S, Desk
 from backend.generation.dispatch import Dispatch, EmbeddedDispatch
-from backend.generation.errors import BackendNotFound, GenerationNotFound
+from backend.generation.errors import BackendNotFound
 from backend.generation.eta import Timings
-from backend.generation.history import History
 from backend.generation.job import Job, Owner, State
 from backend.generation.ports import Prepare, RemediesFor, ResultStore, ResultUploads
+from backend.generation.reader import GenerationReader
 from backend.generation.reports import PROGRESS, cancel_channel
 from backend.generation.request import NewGeneration
-from backend.generation.retelling import retell
 from backend.generation.runner import Runner
 from backend.generation.shown import GenerationJob
 from backend.generation.steering import cancelled, retried, too_late
-from backend.generation.store import StoredEvent
 from backend.generation.takes import Takes
 from backend.generation.uploads import Uploads
 from backend.generation.webhooks import Post, WebhookSender
@@ -43,14 +40,6 @@ from backend.logs import get_logger
 log = get_logger(__name__)
 
 _CANCEL_WAIT_S = 10.0
-
-
-@dataclass(frozen=True, slots=True)
-class GenerationPage:
-    """One page of jobs, the newest first."""
-
-    items: Sequence[GenerationJob]
-    total: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,7 +53,7 @@ class GenerationLimits:
     sweep_s: float = 2.0
 
 
-class GenerationService:
+class GenerationService(GenerationReader):
     """Queue generations, steer them, and tell how they stand.
 
     Args:
@@ -94,15 +83,12 @@ class GenerationService:
         copies: ResultUploads | None = None,
     ) -> None:
         limits = limits or GenerationLimits()
-        self._database = database
-        self._hub = hub
-        self._backends = {backend.id: backend for backend in backends}
         self._dispatch = dispatch or EmbeddedDispatch()
         self._copies = copies
-        self.history = History(database)
-        self._book = Book(database, copies)
         self._timings = Timings(database)
-        self._announcer = Announcer(hub, self._book, self._dispatch, self._timings, self._workers)
+        book = Book(database, copies)
+        announcer = Announcer(hub, book, self._dispatch, self._timings, self._workers)
+        super().__init__(database, hub, book, announcer, {backend.id: backend for backend in backends})
         self._webhooks = WebhookSender(database, post, webhook_secret)
         self._admission = Admission(
             database=database,
@@ -212,84 +198,6 @@ class GenerationService:
         await self._desk.put(job)
         return self._announcer.show([job])[0]
 
-    # Looking
-
-    async def get(self, job_id: str, owner: Owner) -> GenerationJob:
-        """Return one job as it is now.
-
-        Raises:
-            GenerationNotFound: There is none, or it is somebody else's.
-        """
-        return self._announcer.show([await self._own(job_id, owner)])[0]
-
-    async def record(self, job_id: str, owner: Owner) -> Job:
-        """Return the whole record of a job, graphs included.
-
-        Raises:
-            GenerationNotFound: There is none, or it is somebody else's.
-        """
-        return await self._own(job_id, owner)
-
-    async def list(
-        self,
-        owner: Owner,
-        *,
-        states: Collection[str] = (),
-        workflow_id: str | None = None,
-        source: str | None = None,
-        query: str = "",
-        mine: bool = False,
-        listed: bool = False,
-        limit: int = 50,
-        offset: int = 0,
-    ) -> GenerationPage:
-        """Return one page of the jobs that *owner* may see, the newest first.
-
-        Args:
-            query: Only jobs with this text in their title or id, in any case of letters.
-            mine: For somebody who sees everything: only their own.
-            listed: Without what the owner took out of the history.
-        """
-        owner_id = None if owner.is_admin and not mine else owner.id
-        jobs, total = await self._database.read(
-            lambda connection: store.page(
-                connection, owner_id=owner_id, states=states, workflow_id=workflow_id, source=source, query=query,
-                listed_for=owner.id if listed else None, limit=limit, offset=offset,
-            )
-        )  # fmt: skip
-        now = [self._book.unfinished.get(job.id, job) for job in jobs]
-        return GenerationPage(self._announcer.show(now), total)
-
-    def unfinished(self, owner: Owner) -> Sequence[GenerationJob]:
-        """Return the jobs of *owner* that wait or run, in the order in which they were made."""
-        return self._announcer.show(job for job in self._book.unfinished.values() if owner.may_see(job.owner.id))
-
-    def depth(self, owner: Owner) -> int:
-        """Return how many jobs of those that *owner* may see wait or run."""
-        return sum(owner.may_see(job.owner.id) for job in self._book.unfinished.values())
-
-    def ongoing(self, backend_id: str) -> Job | None:
-        """Return the record of the job that a backend runs now, as far as it has not ended."""
-        job_id = self._backends[backend_id].current
-        return None if job_id is None else self._book.unfinished.get(job_id)
-
-    def may_see(self, owner: Owner, job_id: str) -> bool:
-        """Tell whether what happens to a job is told to *owner*; costs two look-ups."""
-        return owner.is_admin or self._book.owner_of(job_id) == owner.id
-
-    async def events(self, job_id: str, owner: Owner, after: int = 0) -> AsyncGenerator[StoredEvent]:
-        """Walk what happened to a job after the event of number *after*, and what happens, until it has ended.
-
-        Progress comes with the number 0; it is not told again.
-
-        Raises:
-            GenerationNotFound: There is none, or it is somebody else's.
-        """
-        await self._own(job_id, owner)
-        async with aclosing(retell(self._database, self._hub, self._book, job_id, after)) as told:
-            async for event in told:
-                yield event
-
     # Backends
 
     def backends(self) -> list[BackendShown]:
@@ -329,12 +237,6 @@ class GenerationService:
         self._sweep_now.set()
 
     # Inside
-
-    async def _own(self, job_id: str, owner: Owner) -> Job:
-        job = await self._book.job(job_id)
-        if not owner.may_see(job.owner.id):
-            raise GenerationNotFound(f"There is no generation {job_id!r}.")
-        return job
 
     def _workers(self) -> int:
         return sum(backend.worker().takes_work for backend in self._backends.values())
