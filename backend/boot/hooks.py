@@ -11,7 +11,7 @@ from pathlib import Path
 from backend.boot import timeline
 from backend.boot.environment import places_of
 
-PHASES = ("pre-start", "post-start")
+_STOPPING = (signal.SIGTERM, signal.SIGINT)
 
 
 def scripts(folder: Path) -> list[Path]:
@@ -48,9 +48,12 @@ def command_of(script: Path) -> list[str]:
 
 def spawn(command: list[str], environ: Mapping[str, str]) -> int:
     """Run *command* to its end in a group of its own and return its exit code; a signal to us goes to that group, too."""
+    # Held back until somebody can pass them on: the child must not outlive a signal that comes right now.
+    signal.pthread_sigmask(signal.SIG_BLOCK, _STOPPING)
     try:
-        child = os.posix_spawnp(command[0], command, dict(environ), setpgroup=0)
+        child = os.posix_spawnp(command[0], command, dict(environ), setpgroup=0, setsigmask=())
     except OSError as error:
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, _STOPPING)
         _say(f"{command[0]}: {error.strerror}")
         return 127
 
@@ -58,7 +61,8 @@ def spawn(command: list[str], environ: Mapping[str, str]) -> int:
         os.killpg(child, signal.SIGTERM)
         os._exit(128 + number)
 
-    before = {number: signal.signal(number, stop) for number in (signal.SIGTERM, signal.SIGINT)}
+    before = {number: signal.signal(number, stop) for number in _STOPPING}
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, _STOPPING)
     try:
         return os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
     finally:

@@ -64,8 +64,11 @@ def end(name: str, code: int, number: int, environ: Mapping[str, str], status: P
     places = places_of(environ)
     leave_root(environ)
     before = attempts.read(places.attempts, name)
-    reboot = (places.run / f"{name}.reboot").exists()
-    (places.run / f"{name}.reboot").unlink(missing_ok=True)
+    try:
+        (places.run / f"{name}.reboot").unlink()
+        reboot = True
+    except OSError:
+        reboot = False
     attempt = attempts.ended(before, code=code, number=number, reboot=reboot, now_ms=timeline.now_ms())
     if before.pid > 1:
         with suppress(OSError):
@@ -114,10 +117,11 @@ def _let_watch(address: str, attempt: attempts.Attempt, line: Path) -> None:
         os._exit(0)
 
     def tell() -> None:
-        with suppress(OSError):
-            os.write(_NOTIFICATION_FD, b"\n")
+        # First the timeline: who waits for the service finds its line there.
         detail = {"start": attempt.starts}
         timeline.append(line, attempt.service, attempt.started_ms, timeline.now_ms(), detail)
+        with suppress(OSError):
+            os.write(_NOTIFICATION_FD, b"\n")
 
     try:
         ready.watch(address, pid=service, on_ready=tell)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import ctypes
 import json
 import os
+import random
 import shutil
 import signal
 import socket
@@ -121,12 +122,20 @@ class Container:
         """Give an order as ``s6-svc`` does."""
         subprocess.run(["s6-svc", *flags, self.places.services / name], check=True, capture_output=True)
 
+    def report(self) -> str:
+        """Return everything that helps to understand a failure."""
+        parts = [self.output.read_text() if self.output.exists() else "nothing was said"]
+        told = "up,ready,wantedup,pid"
+        parts += [f"{name}: {self.asked(name, told)} {self.attempt(name)}\n{self.log(name)}" for name in SIGNALS]
+        return "\n".join(parts)
+
     def __enter__(self) -> Self:
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
+        print(self.report())
         if self._process is not None and self._process.poll() is None:
             try:
                 self.stop(timeout_s=20)
@@ -136,8 +145,6 @@ class Container:
                         os.kill(pid, signal.SIGKILL)
                 self._process.kill()
                 self._process.wait()
-        if error is not None and self.output.exists():
-            print(self.output.read_text())
 
 
 def until(condition: Callable[[], object], what: str) -> None:
@@ -149,10 +156,15 @@ def until(condition: Callable[[], object], what: str) -> None:
 
 
 def free_port() -> int:
-    """Return a port that nobody listens at now."""
-    with socket.socket() as handle:
-        handle.bind(("127.0.0.1", 0))
-        return int(handle.getsockname()[1])
+    """Return a port that nobody listens at now, outside of those that the system gives to connections meanwhile."""
+    while True:
+        port = random.randrange(12_000, 32_000)
+        with socket.socket() as handle:
+            try:
+                handle.bind(("127.0.0.1", port))
+            except OSError:
+                continue
+        return port
 
 
 def _adopt_orphans() -> None:

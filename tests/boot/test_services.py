@@ -9,6 +9,7 @@ import subprocess
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -44,6 +45,13 @@ def running(make_container: Callable[..., Container]) -> Container:
 def all_ready(container: Container) -> None:
     """Wait until every service can be used."""
     until(lambda: all(map(container.is_ready, SIGNALS)), "every service is ready")
+
+
+def phases(container: Container) -> dict[str, Any]:
+    """Return the timeline by phase; nothing before it begins."""
+    timeline = container.places.timeline
+    lines = timeline.read_text().splitlines() if timeline.exists() else []
+    return {line["phase"]: line for line in map(json.loads, lines)}
 
 
 def until_another(container: Container, name: str, before: int) -> None:
@@ -232,11 +240,15 @@ def test_post_start_hooks(make_container: Callable[..., Container]) -> None:
     (hooks / "20-works").chmod(0o755)
     (hooks / "readme.txt").write_text("no script\n")
     container.start()
-    until(lambda: "second on" in container.output.read_text(), "both ran")
+    until(lambda: "post-start 20-works" in phases(container), "both ran")
+    until(lambda: "second on" in container.output.read_text(), "both were heard")
     said = container.output.read_text()
-    assert said.index("nginx starts") < said.index("first") < said.index(f"second on {container.places.workspace}")
+    assert said.index("first") < said.index(f"second on {container.places.workspace}")
     assert "ended with code 3" in said
-    until(lambda: '"post-start 20-works"' in container.places.timeline.read_text(), "the timeline tells")
+    noted = phases(container)
+    assert "post-start readme.txt" not in noted
+    ready_ms = max(noted[name]["ended_ms"] for name in ("hearth", "comfyui"))
+    assert ready_ms <= noted["post-start 10-fails.sh"]["started_ms"]
 
 
 def test_command_in_place_of_services(make_container: Callable[..., Container]) -> None:
@@ -250,24 +262,23 @@ def test_command_in_place_of_services(make_container: Callable[..., Container]) 
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root can leave root")
-def test_services_leave_root(make_container: Callable[..., Container], tmp_path: Path) -> None:
+def test_services_leave_root(open_folder: Path) -> None:
     """Started by root, services and loggers run as the user of the volume, who may steer them."""
-    container = make_container(PUID="1234")
-    for folder in (tmp_path, *tmp_path.parents):
-        if folder.stat().st_mode & 0o111 != 0o111:
-            folder.chmod(folder.stat().st_mode | 0o111)
-    for name in SIGNALS:  # the interpreter of the tests may lie where only root may go
-        run = tmp_path / "0" / "s6" / name / "run"
-        script = tmp_path / "0" / "dummy_service.py"
-        script.write_text((Path(__file__).parent / "dummy_service.py").read_text())
-        text = run.read_text().partition(" -- ")[0]
-        run.write_text(f"{text} -- /usr/bin/python3 {script} {name} {container.ports[name]} {SIGNALS[name]} good\n")
-    container.start()
-    all_ready(container)
-    until(lambda: all("starts as 1234" in container.log(name) for name in SIGNALS), "all run as 1234")
-    assert (container.places.logs / "nginx" / "current").stat().st_uid == 1234
-    before = container.service_pid("comfyui")
-    svc = ["setpriv", "--reuid", "1234", "--regid", "1234", "--clear-groups"]
-    done = subprocess.run([*svc, "s6-svc", "-r", container.places.services / "comfyui"], check=False)
-    assert done.returncode == 0
-    until_another(container, "comfyui", before)
+    need_s6()
+    with Container(open_folder, PUID="1234") as container:
+        for name in SIGNALS:  # the interpreter of the tests may lie where only root may go
+            run = open_folder / "s6" / name / "run"
+            script = open_folder / "dummy_service.py"
+            script.write_text((Path(__file__).parent / "dummy_service.py").read_text())
+            text = run.read_text().partition(" -- ")[0]
+            command = f"/usr/bin/python3 {script} {name} {container.ports[name]} {SIGNALS[name]} good"
+            run.write_text(f"{text} -- {command}\n")
+        container.start()
+        all_ready(container)
+        until(lambda: all("starts as 1234" in container.log(name) for name in SIGNALS), "all run as 1234")
+        assert (container.places.logs / "nginx" / "current").stat().st_uid == 1234
+        before = container.service_pid("comfyui")
+        as_user = ["setpriv", "--reuid", "1234", "--regid", "1234", "--clear-groups"]
+        done = subprocess.run([*as_user, "s6-svc", "-r", container.places.services / "comfyui"], check=False)
+        assert done.returncode == 0
+        until_another(container, "comfyui", before)

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import shutil
 import sys
-from collections.abc import Callable
+import tempfile
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -57,6 +59,15 @@ def make_image(root: Path) -> Places:
 def places(tmp_path: Path) -> Places:
     """An image beside an empty volume."""
     return make_image(tmp_path)
+
+
+@pytest.fixture
+def open_folder() -> Iterator[Path]:
+    """A folder that every user may enter: pytest closes its own, and closes it again whenever another run begins."""
+    folder = Path(tempfile.mkdtemp(prefix="hearth-open-"))
+    folder.chmod(0o755)
+    yield folder
+    shutil.rmtree(folder)
 
 
 @pytest.fixture

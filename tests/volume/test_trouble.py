@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from backend.volume import Found, LayoutKind, Mount, Places, User, Wishes, act_as, act_as_root, choose, prepare, take
-from tests.volume.conftest import USER, codes, make_package, mounted, snapshot
+from tests.volume.conftest import USER, codes, make_image, make_package, mounted, snapshot
 
 Ready = Callable[..., Found]
 as_root = pytest.mark.skipif(os.geteuid() != 0, reason="only root can act as others")
@@ -132,13 +132,13 @@ def test_owner_is_found_out(places: Places) -> None:
     assert choose(workspace, puid=None, pgid=None) == User(4321, 99, "owner")
 
 
-def _open_for_all(places: Places) -> None:
-    """Let another user reach the folders of the test."""
-    for folder in (places.root, *places.root.parents):
-        if folder.stat().st_uid == os.geteuid() and folder.stat().st_mode & 0o111 != 0o111:
-            folder.chmod(folder.stat().st_mode | 0o111)
+@pytest.fixture
+def shared(open_folder: Path) -> Places:
+    """An image and an empty volume where every user may look."""
+    places = make_image(open_folder)
     places.run.mkdir()
     places.run.chmod(0o777)
+    return places
 
 
 def _as(places: Places, user: User, mounts: tuple[Mount, ...]) -> Found:
@@ -150,68 +150,63 @@ def _as(places: Places, user: User, mounts: tuple[Mount, ...]) -> Found:
 
 
 @as_root
-def test_fresh_volume_is_given_away(places: Places) -> None:
+def test_fresh_volume_is_given_away(shared: Places) -> None:
     """Everything on a fresh volume belongs to the image's user, by one chown of one folder."""
-    _open_for_all(places)
-    user = choose(places.workspace, puid=None, pgid=None)
-    take(places, user)
-    found = _as(places, user, mounted(places))
+    user = choose(shared.workspace, puid=None, pgid=None)
+    take(shared, user)
+    found = _as(shared, user, mounted(shared))
     assert found.notices == ()
-    assert {path.lstat().st_uid for path in [places.workspace, *places.workspace.rglob("*")]} == {1000}
+    assert {path.lstat().st_uid for path in [shared.workspace, *shared.workspace.rglob("*")]} == {1000}
 
 
 @as_root
-def test_explicit_user_on_a_volume_of_root(places: Places) -> None:
+def test_explicit_user_on_a_volume_of_root(shared: Places) -> None:
     """PUID takes over the folders that Hearth writes to and nothing in them: no tree is ever walked."""
-    _open_for_all(places)
-    node = places.base / "custom_nodes" / "mine"
+    node = shared.base / "custom_nodes" / "mine"
     node.mkdir(parents=True)
-    picture = places.base / "output" / "a.png"
+    picture = shared.base / "output" / "a.png"
     picture.parent.mkdir()
     picture.write_text("old")
-    user = choose(places.workspace, puid=1234, pgid=None)
-    take(places, user)
-    found = _as(places, user, mounted(places))
-    assert found.workspace == str(places.workspace)
-    assert (places.base / "output").stat().st_uid == 1234
+    user = choose(shared.workspace, puid=1234, pgid=None)
+    take(shared, user)
+    found = _as(shared, user, mounted(shared))
+    assert found.workspace == str(shared.workspace)
+    assert (shared.base / "output").stat().st_uid == 1234
     assert picture.stat().st_uid == node.stat().st_uid == 0
 
 
 @as_root
-def test_somebody_elses_volume(places: Places) -> None:
+def test_somebody_elses_volume(shared: Places) -> None:
     """A user who may not write is told the one line that cures it, and nothing on the volume changes."""
-    _open_for_all(places)
-    (places.base / "models").mkdir(parents=True)
-    before = snapshot(places.workspace)
-    found = _as(places, User(4321, 4321, "container"), mounted(places))
+    (shared.base / "models").mkdir(parents=True)
+    before = snapshot(shared.workspace)
+    found = _as(shared, User(4321, 4321, "container"), mounted(shared))
     assert codes(found)[0] == "volume_not_writable"
     assert "chown -R 4321:4321" in found.notices[0].fix
     assert found.ephemeral
-    assert snapshot(places.workspace) == before
+    assert snapshot(shared.workspace) == before
 
 
 @as_root
-def test_some_folders_of_somebody_else(places: Places) -> None:
+def test_some_folders_of_somebody_else(shared: Places) -> None:
     """Folders below that belong to somebody else are named; the rest works."""
-    _open_for_all(places)
     user = User(1000, 1000, "owner")
-    (places.base / "output").mkdir(parents=True)
-    for folder in (places.workspace, places.base):
+    (shared.base / "output").mkdir(parents=True)
+    for folder in (shared.workspace, shared.base):
         os.chown(folder, 1000, 1000)
-    found = _as(places, user, mounted(places))
+    found = _as(shared, user, mounted(shared))
     assert codes(found) == ["uid_mismatch"]
     assert "ComfyUI/output" in found.notices[0].message
     assert found.layout is LayoutKind.FOREIGN
 
 
 @as_root
-def test_closed_folders(places: Places) -> None:
+def test_closed_folders(shared: Places) -> None:
     """What this user may not even look at is nobody's layout, and no obstacle."""
-    _open_for_all(places)
-    (places.root / "root" / "ComfyUI" / "models").mkdir(parents=True)
-    (places.root / "root").chmod(0o700)
-    places.workspace.chmod(0o777)
-    found = _as(places, User(4321, 4321, "container"), mounted(places))
+    (shared.root / "root" / "ComfyUI" / "models").mkdir(parents=True)
+    (shared.root / "root").chmod(0o700)
+    shared.workspace.chmod(0o777)
+    found = _as(shared, User(4321, 4321, "container"), mounted(shared))
     assert found.notices == ()
     assert found.foreign == ()
 
