@@ -21,8 +21,7 @@ from websockets.exceptions import ConnectionClosed
 from backend.auth import Auth, Credentials, Identity
 from backend.database import Database
 from backend.downloads.errors import DownloadNotFound
-from backend.downloads.service import DownloadPage, QueueTotals
-from backend.downloads.view import DownloadJob
+from backend.downloads.view import DownloadJob, DownloadPage, QueueTotals
 from backend.errors import JSON
 from backend.events import Event, Hub
 from backend.generation import GenerationNotFound, GenerationPage, Owner

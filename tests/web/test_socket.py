@@ -233,7 +233,7 @@ async def test_the_real_server_tells_and_keeps_tokens_out_of_its_log(live_server
         connect(f"{address}/ws/live?token={token}") as client,
         connect(f"{address}/ws/downloads?token={token}") as second,
     ):
-        snapshots = {(told := await frame(client))["topic"]: told["data"] for _ in range(5)}
+        snapshots = {(told := await frame(client))["topic"]: told["data"] for _ in range(6)}
         assert (await frame(second))["data"]["items"] == []
         assert snapshots["downloads"]["items"] == []
         assert len(snapshots["presets"]) > 0
