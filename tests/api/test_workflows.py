@@ -83,12 +83,14 @@ async def test_the_list_is_filtered_and_paged(client: httpx2.AsyncClient) -> Non
         return [item["id"] for item in answer["items"]]
 
     shipped = ["image-to-image", "inpaint", "text-to-image"]
-    assert await ids() == ["a-red-house", "a-song", "houses~a-blue-house", *shipped]
+    mine = ["a-red-house", "a-song", "houses~a-blue-house"]
+    assert await ids(source="mine") == mine
+    assert await ids(limit=6) == [*mine, *shipped]
     assert await ids(q="HOUSE blue") == ["houses~a-blue-house"]
-    assert await ids(kind="audio,video") == ["a-song"]
+    assert await ids(kind="audio,video", source="mine") == ["a-song"]
     assert await ids(source="shipped") == shipped
     assert await ids(source="mine", limit=1, offset=1) == ["a-song"]
-    assert (await client.get("/api/workflows", params={"limit": 2})).json()["total"] == 6
+    assert (await client.get("/api/workflows", params={"limit": 2, "source": "mine"})).json()["total"] == 3
     refused(await client.get("/api/workflows", params={"kind": "smell"}), 422, "invalid_request")
     refused(await client.get("/api/workflows", params={"can_run": True}), 503, "no_backend")
 
@@ -102,7 +104,7 @@ async def test_official_templates_stand_in_the_list(app: FastAPI, client: httpx2
     (folder / "index.json").write_text(json.dumps([{"title": "Films", "type": "video", "templates": [entry]}]))
     library = app.state.lifespan_state["services"].workflows
     library._templates = Shelves([library._templates, TemplateShelf(folder)])
-    (item,) = (await client.get("/api/workflows", params={"source": "official"})).json()["items"]
+    (item,) = (await client.get("/api/workflows", params={"source": "official", "q": "A film Moves"})).json()["items"]
 
     assert (item["id"], item["title"], item["kind"], item["category"]) == ("official~a", "A film", "video", "Films")
     assert (item["models_bytes"], item["min_comfyui"], item["can_run"]) == (5, "0.26", None)

@@ -145,8 +145,9 @@ def test_a_place_without_templates_is_named(tmp_path):
         extract(str(tmp_path))
 
 
-def test_a_package_that_is_not_installed_is_named():
-    """The test environment does without the package."""
+def test_a_package_that_is_not_installed_is_named(monkeypatch):
+    """Where Hearth's own dependency is not there, the message says which one."""
+    monkeypatch.setattr("scripts.catalog.extract.PACKAGE", "nobody_installed_this")
     with pytest.raises(NoTemplates, match="is not installed"):
         extract(INSTALLED)
 
